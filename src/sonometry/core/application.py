@@ -1,0 +1,145 @@
+"""The contract between an application and everything around it: data plus callables, nothing else.
+
+An application package names its callables as "module:attribute", so that listing applications imports nothing heavy.
+"""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+import numpy as np
+
+from sonometry.core.measurement import Measurement, Method
+from sonometry.core.report import Figure, Report
+from sonometry.core.study import Recording
+from sonometry.core.units import check_unit
+
+
+@dataclass(frozen=True)
+class Output:
+    """A number the application gives: name, UCUM unit, what it is, and its display ("%" for a strain)."""
+
+    name: str
+    unit: str
+    title: str
+    display: str | None = None
+
+    def __post_init__(self) -> None:
+        check_unit(self.unit)
+
+
+@dataclass(frozen=True, eq=False)
+class Findings:
+    """What `measure` returns: numbers, arrays for fields.npz, and warnings."""
+
+    measurements: tuple[Measurement, ...]
+    fields: Mapping[str, np.ndarray] = field(default_factory=dict)
+    warnings: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, eq=False)
+class Simulated:
+    """A recording made by simulation with its exact truth (arrays named as in fields.npz) and labels for the manifest."""
+
+    recording: Recording
+    truth: Mapping[str, np.ndarray]
+    labels: Mapping[str, str | float | int] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class TruthCheck:
+    """One comparison with the truth: `error` must not exceed `tolerance` (both in `unit`)."""
+
+    name: str
+    error: float
+    tolerance: float
+    unit: str
+
+    @property
+    def holds(self) -> bool:
+        return self.error <= self.tolerance
+
+
+class Measure(Protocol):
+    """recording, options of the application -> Findings. Poor input is withheld, unusable input raises DataError."""
+
+    def __call__(
+        self, recording: Recording, config: Any, *, prerequisites: Mapping[str, Report], progress: Progress
+    ) -> Findings: ...
+
+
+class Progress(Protocol):
+    """Told the share done (0-1) and what is being done."""
+
+    def __call__(self, share: float, step: str) -> None: ...
+
+
+def no_progress(share: float, step: str) -> None:
+    """A `Progress` that tells nobody."""
+
+
+Reference = str | Callable[..., Any]
+
+
+@dataclass(frozen=True)
+class Application:
+    """One measurement as the rest of Sonometry sees it.
+
+    accepts : kinds of recording ("cine", "rf", "signals", "study") that `measure` takes.
+    prerequisites : names of applications whose report of the same recording is passed in.
+    config : dataclass of every option with default; its field names are the flags.
+    measure : see `Measure`.
+    simulate : (seed, options | None) -> Simulated; the same seed gives the same recording.
+    simulation_config : dataclass of the options of `simulate`.
+    check_truth : (Findings, truth) -> tuple[TruthCheck, ...], with the declared tolerances.
+    figures : (recording, Findings, config) -> tuple[Figure, ...].
+    studies : mapping of study name -> callable, or None.
+    task : training task (needs the extra [train]), or None for an application without a network.
+    card : text of CARD.md as a resource name in the package of the application.
+    """
+
+    name: str
+    title: str
+    version: str
+    accepts: frozenset[str]
+    outputs: tuple[Output, ...]
+    config: Reference
+    measure: Reference
+    simulate: Reference
+    simulation_config: Reference
+    check_truth: Reference
+    figures: Reference
+    prerequisites: tuple[str, ...] = ()
+    studies: Reference | None = None
+    task: Reference | None = None
+    card: str = "CARD.md"
+    package: str = ""
+
+    def load(self, part: str) -> Any:
+        """Import and return the callable or class behind one of the reference fields."""
+        reference = getattr(self, part)
+        if not isinstance(reference, str):
+            return reference
+        module, _, attribute = reference.partition(":")
+        return getattr(importlib.import_module(module), attribute)
+
+    def output(self, name: str) -> Output:
+        """The declared output called `name`."""
+        for output in self.outputs:
+            if output.name == name:
+                return output
+        raise KeyError(f"{self.name} has no output {name!r}; it has: {', '.join(o.name for o in self.outputs)}")
+
+    def withhold_all(self, *reasons: str, method: Method) -> Findings:
+        """Findings in which every declared output is withheld for the same reasons."""
+        return Findings(
+            tuple(
+                Measurement.withheld(o.name, o.unit, *reasons, method=method, display=o.display) for o in self.outputs
+            )
+        )
+
+
+FiguresOf = Callable[[Recording, Findings, Any], tuple[Figure, ...]]
