@@ -42,7 +42,7 @@ class Findings:
 
 @dataclass(frozen=True, eq=False)
 class Simulated:
-    """A recording made by simulation with its exact truth (arrays named as in fields.npz) and labels for the manifest."""
+    """A simulated recording with its exact truth (arrays named as in fields.npz) and labels for the manifest."""
 
     recording: Recording
     truth: Mapping[str, np.ndarray]
