@@ -23,7 +23,8 @@ from sonometry.core.rf import RFFrames
 class TrackingSetup:
     """The physics a tracker needs to choose its windows and search ranges.
 
-    axial_step_m : depth between two samples, m. line_pitch_m : distance between two lines, m (at mid-depth for a sector).
+    axial_step_m : depth between two samples, m.
+    line_pitch_m : distance between two lines, m (at mid-depth for a sector).
     bandwidth_hz : full width of the echo spectrum at half its amplitude (-6 dB), Hz; None lets the tracker measure it.
     """
 
@@ -86,7 +87,7 @@ class Displacement:
 
 
 class Tracker(Protocol):
-    """earlier, later float32 (axial, line) of equal shape -> Displacement; `config` None means the published defaults."""
+    """earlier, later float32 (axial, line) of equal shape -> Displacement; `config` None means the defaults."""
 
     def __call__(
         self, earlier: np.ndarray, later: np.ndarray, *, context: TrackingSetup, config: Any = None
