@@ -1,0 +1,69 @@
+"""Percentile bootstrap intervals that resample whole groups (subjects, clips, cells), never single correlated values.
+
+Source: Efron & Tibshirani 1993, An Introduction to the Bootstrap, chapter 13.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import numpy as np
+import numpy.typing as npt
+
+from sonometry.core.measurement import Interval
+
+Array = npt.NDArray[np.float64]
+
+
+def bootstrap_interval(
+    samples: Sequence[Array],
+    statistic: Callable[..., float],
+    *,
+    groups: Sequence[npt.NDArray[np.generic]] | None = None,
+    level: float = 0.95,
+    n_resamples: int = 2000,
+    rng: np.random.Generator,
+) -> Interval:
+    """Interval of `statistic(*samples)` by resampling the groups of every sample with replacement.
+
+    samples : one or more (N_k,) or (N_k, ...) arrays, resampled independently of one another.
+    groups : for each sample the (N_k,) group of every value; by default each value is a group of its own.
+    level : probability that the interval shall hold. Resamples whose statistic is not finite are left out.
+    Raises ValueError with fewer than two groups in a sample or when no resample has a finite statistic.
+    """
+    members = [_members(s, None if groups is None else groups[k]) for k, s in enumerate(samples)]
+    drawn = np.empty(n_resamples)
+    for i in range(n_resamples):
+        drawn[i] = statistic(*(_resample(s, m, rng) for s, m in zip(samples, members, strict=True)))
+    finite = drawn[np.isfinite(drawn)]
+    if finite.size == 0:
+        raise ValueError("no resample gave a finite statistic")
+    tail = (1 - level) / 2
+    low, high = np.quantile(finite, [tail, 1 - tail])
+    return Interval(float(low), float(high), level)
+
+
+def _members(sample: Array, groups: npt.NDArray[np.generic] | None) -> list[npt.NDArray[np.intp]]:
+    """Indices of the values of every group."""
+    if groups is None:
+        return [np.array([i], dtype=np.intp) for i in range(_at_least_two(len(sample)))]
+    if len(groups) != len(sample):
+        raise ValueError(f"{len(sample)} values need as many groups, got {len(groups)}")
+    _, inverse = np.unique(groups, return_inverse=True)
+    order = np.argsort(inverse, kind="stable")
+    counts = np.bincount(inverse)
+    _at_least_two(len(counts))
+    return np.split(order, np.cumsum(counts)[:-1])
+
+
+def _at_least_two(n_groups: int) -> int:
+    if n_groups < 2:
+        raise ValueError(f"a bootstrap needs at least two groups, got {n_groups}")
+    return n_groups
+
+
+def _resample(sample: Array, members: list[npt.NDArray[np.intp]], rng: np.random.Generator) -> Array:
+    """Values of as many groups as there are, drawn with replacement."""
+    drawn = rng.integers(len(members), size=len(members))
+    values: Array = sample[np.concatenate([members[i] for i in drawn])]
+    return values
