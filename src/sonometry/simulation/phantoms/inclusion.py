@@ -1,0 +1,153 @@
+"""Ready distributions of compressed phantoms: the paper's protocol, and a wide one for training.
+
+Everything follows from the seed alone: the same seed gives the same recording in any process.
+Source of `paper_pair`: Wu et al. 2018 (the elastography paper of the design), section 3.1.
+"""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from sonometry.core import Simulated
+from sonometry.simulation.phantoms.block import Inclusion, InclusionPhantom, Layer, simulate_pair, simulate_sequence
+from sonometry.simulation.probes import LinearProbe
+
+__all__ = [
+    "Inclusion",
+    "InclusionPhantom",
+    "Layer",
+    "paper_pair",
+    "random_pair",
+    "simulate_pair",
+    "simulate_sequence",
+    "slip_plane",
+]
+
+#: Young's modulus of the paper's inclusions, Pa; its background has 25 kPa.
+PAPER_INCLUSIONS_PA = (8e3, 14e3, 45e3, 80e3)
+PAPER_COMPRESSIONS = (0.01, 0.02)
+
+#: Keep the streams of the two protocols apart for equal seeds.
+PAPER_STREAM, RANDOM_STREAM = 1, 2
+
+
+def paper_pair(
+    seed: int, *, inclusion_pa: float | None = None, compression: float | None = None, snr_db: float = 30.0
+) -> Simulated:
+    """One pair of the paper's protocol: 3x5 cm, 10,000 scatterers, 25 kPa, one inclusion, 6 MHz, 40 MHz, 128 lines.
+
+    inclusion_pa : one of 8, 14, 45, 80 kPa by the seed when None. compression : 1 or 2 % by the seed when None.
+    Size (radius 4-6 mm) and place of the inclusion, which the paper does not tell, follow from the seed.
+    """
+    rng = np.random.default_rng([PAPER_STREAM, seed])
+    stiffness = float(rng.choice(PAPER_INCLUSIONS_PA))
+    amount = float(rng.choice(PAPER_COMPRESSIONS))
+    inclusion = Inclusion(
+        centre_depth_m=rng.uniform(0.020, 0.030),
+        centre_lateral_m=rng.uniform(-0.003, 0.003),
+        radius_m=rng.uniform(0.004, 0.006),
+        modulus_pa=stiffness if inclusion_pa is None else inclusion_pa,
+    )
+    phantom = InclusionPhantom(inclusions=(inclusion,), compression=amount if compression is None else compression)
+    return simulate_pair(phantom, LinearProbe(), snr_db=snr_db, rng=rng)
+
+
+def random_pair(seed: int, *, n_lines: int = 128) -> Simulated:
+    """One pair of the wide distribution: everything that differs between scanners and tissues is drawn.
+
+    Compression 0.1-5 % (log-uniform, one in ten stretched), 0-3 inclusions of 3-150 kPa, layers, a slip plane,
+    lateral and out-of-plane slip, plates bonded or sliding, 4,000-60,000 scatterers, 3.5-10 MHz, bandwidth 35-80 %,
+    attenuation 0-0.8 dB/cm/MHz, 10-40 dB.
+    """
+    rng = np.random.default_rng([RANDOM_STREAM, seed])
+    probe = random_probe(rng, n_lines)
+    phantom = random_phantom(rng, probe)
+    return simulate_pair(
+        phantom,
+        probe,
+        snr_db=rng.uniform(10, 40),
+        rng=rng,
+        attenuation_db_cm_mhz=rng.choice([0.0, rng.uniform(0.1, 0.8)]),
+        sound_speed_m_s=1540.0,
+    )
+
+
+def random_probe(rng: np.random.Generator, n_lines: int) -> LinearProbe:
+    """A linear probe of a random scanner."""
+    centre_hz = rng.uniform(3.5e6, 10e6)
+    return LinearProbe(
+        centre_frequency_hz=centre_hz,
+        sampling_rate_hz=centre_hz * rng.uniform(4, 8),
+        fractional_bandwidth=rng.uniform(0.35, 0.8),
+        n_lines=n_lines,
+        transmit_f_number=rng.uniform(2, 5),
+        focus_m=rng.uniform(0.01, 0.04),
+        receive_f_number=rng.uniform(1, 3),
+        line_pitch_m=rng.uniform(0.15e-3, 0.35e-3) * 128 / n_lines,
+    )
+
+
+def random_phantom(rng: np.random.Generator, probe: LinearProbe) -> InclusionPhantom:
+    """A random block a little wider than the probe."""
+    width_m = probe.line_pitch_m * probe.n_lines * rng.uniform(1.0, 1.3)
+    depth_m = rng.uniform(0.03, 0.05)
+    background_pa = float(np.exp(rng.uniform(math.log(5e3), math.log(50e3))))
+    compression = float(np.exp(rng.uniform(math.log(1e-3), math.log(5e-2))))
+    sign = -1 if rng.random() < 0.1 else 1
+    both_bonded = bool(rng.random() < 0.3)
+    return InclusionPhantom(
+        width_m=width_m,
+        depth_m=depth_m,
+        n_scatterers=int(np.exp(rng.uniform(math.log(4e3), math.log(6e4)))),
+        background_pa=background_pa,
+        poisson=rng.uniform(0.48, 0.497),
+        inclusions=random_inclusions(rng, width_m, depth_m),
+        layers=random_layers(rng, depth_m, background_pa),
+        compression=sign * compression,
+        lateral_slip_m=rng.choice([0.0, rng.normal(0, 0.2e-3)]),
+        elevation_slip_m=rng.choice([0.0, rng.normal(0, 0.2e-3)]),
+        shear=rng.normal(0, 0.3) if both_bonded else 0.0,
+        top_bonded=both_bonded or bool(rng.random() < 0.3),
+        bottom_bonded=both_bonded or bool(rng.random() < 0.3),
+        thickness_m=rng.choice([0.0, 0.002]),
+        elements=(96, 64),
+    )
+
+
+def random_inclusions(rng: np.random.Generator, width_m: float, depth_m: float) -> tuple[Inclusion, ...]:
+    """None to three discs, softer or harder, brighter or darker."""
+    return tuple(
+        Inclusion(
+            centre_depth_m=rng.uniform(0.1, 0.9) * depth_m,
+            centre_lateral_m=rng.uniform(-0.45, 0.45) * width_m,
+            radius_m=rng.uniform(0.0015, 0.008),
+            modulus_pa=float(np.exp(rng.uniform(math.log(3e3), math.log(150e3)))),
+            echo_gain_db=rng.choice([0.0, rng.uniform(-12, 8)]),
+        )
+        for _ in range(rng.integers(0, 4))
+    )
+
+
+def random_layers(rng: np.random.Generator, depth_m: float, background_pa: float) -> tuple[Layer, ...]:
+    """None to two layers, and in one block of eight a thin weak one on which the tissue slides."""
+    layers = []
+    for _ in range(rng.choice(3, p=[0.6, 0.25, 0.15])):
+        top_m = rng.uniform(0, 0.9) * depth_m
+        layers.append(
+            Layer(
+                top_m,
+                top_m + rng.uniform(0.002, 0.015),
+                background_pa * float(np.exp(rng.normal(0, 0.7))),
+                echo_gain_db=rng.uniform(-6, 6),
+            )
+        )
+    if rng.random() < 0.125:
+        layers.append(slip_plane(rng.uniform(0.2, 0.8) * depth_m))
+    return tuple(layers)
+
+
+def slip_plane(depth_m: float, *, thickness_m: float = 0.0005, modulus_pa: float = 300.0) -> Layer:
+    """A thin weak layer around a depth: the tissue above slides on that below."""
+    return Layer(depth_m - thickness_m / 2, depth_m + thickness_m / 2, modulus_pa)
