@@ -22,3 +22,12 @@ def shared_data() -> Path:
     if not SHARED_DATA.is_dir():
         pytest.skip(f"real recordings are not here: {SHARED_DATA.parent.name}/{SHARED_DATA.name} beside the repository")
     return SHARED_DATA
+
+
+@pytest.fixture
+def third_party(monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An application of a third party, `echo_level`, installed beside Sonometry for one test; its folder."""
+    folder = Path(__file__).parent / "third_party"
+    monkeypatch.syspath_prepend(str(folder))
+    monkeypatch.setenv("PYTHONPATH", str(folder))
+    return folder

@@ -54,8 +54,9 @@ def _documented(docstring: str, names: Iterable[str]) -> dict[str, str]:
     text = re.sub(r"[ \t]*\n[ \t]*", "\n", docstring)
     starts = list(re.finditer(rf"(?:^|(?<=\. ))((?:{name})(?:, (?:{name}))*) : ", text, re.MULTILINE))
     found = {}
-    for start, following in zip(starts, [*starts[1:], None], strict=True):
-        body = text[start.end() : following.start() if following else len(text)].split("\n\n")[0]
+    ends = [start.start() for start in starts[1:]] + [len(text)]
+    for start, end in zip(starts, ends, strict=False):
+        body = text[start.end() : end].split("\n\n")[0]
         for one in start.group(1).split(", "):
             found[one] = " ".join(body.split())
     return found

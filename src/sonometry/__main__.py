@@ -1,0 +1,5 @@
+"""`python -m sonometry` is the command line."""
+
+from sonometry.cli import main
+
+main()

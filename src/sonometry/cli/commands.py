@@ -1,0 +1,37 @@
+"""The commands, in the order of the help. To add one: a module with `command`, and a line here.
+
+`command(tokens)` of a module returns the function to run; it sees the words that follow the command, because the flags
+of `measure` depend on the application that is named among them.
+"""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+
+@dataclass(frozen=True)
+class Command:
+    """One word after `sonometry`: its module, what follows it, and its line in the help."""
+
+    name: str
+    module: str
+    arguments: str
+    help: str
+
+    def function(self, tokens: Sequence[str]) -> Callable[..., int | None]:
+        """Import the module and return what the command runs."""
+        built: Any = importlib.import_module(self.module).command(tokens)
+        return built
+
+
+COMMANDS = (
+    Command("demo", "sonometry.cli.demo", "[--out DIR]", "Simulate one recording of every kind and measure all."),
+    Command("info", "sonometry.cli.info", "PATH...", "Tell what a file holds: frames, spacing, timing, problems."),
+    Command("measure", "sonometry.cli.measure", "PATH... --app NAME --out DIR", "Measure a recording; write a report."),
+    Command("simulate", "sonometry.cli.simulate", "APP --out DIR", "Write simulated recordings with their truth."),
+        "simulate", "sonometry.cli.simulate", "APP --out DIR", "Write simulated recordings with their exact truth."
+    ),
+)

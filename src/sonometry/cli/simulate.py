@@ -1,0 +1,2 @@
+def command(tokens):
+    return lambda: None
