@@ -30,8 +30,10 @@ class Command:
 COMMANDS = (
     Command("demo", "sonometry.cli.demo", "[--out DIR]", "Simulate one recording of every kind and measure all."),
     Command("info", "sonometry.cli.info", "PATH...", "Tell what a file holds: frames, spacing, timing, problems."),
-    Command("measure", "sonometry.cli.measure", "PATH... --app NAME --out DIR", "Measure a recording; write a report."),
-    Command("simulate", "sonometry.cli.simulate", "APP --out DIR", "Write simulated recordings with their truth."),
+    Command(
+        "measure", "sonometry.cli.measure", "PATH... --app NAME --out DIR", "Measure a recording and write a report."
+    ),
+    Command(
         "simulate", "sonometry.cli.simulate", "APP --out DIR", "Write simulated recordings with their exact truth."
     ),
 )
