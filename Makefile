@@ -1,25 +1,36 @@
 # Every target sets up what it needs in .venv: python3-venv and make are enough.
 PYTHON ?= python3
+OUT ?= demo
 VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check -q
-OUT ?= demo
+PYTEST := $(BIN)/python -m pytest -q
 
-.PHONY: demo test check lint types layers slow install install-dev review clean
+.PHONY: demo test check lint types layers slow review pictures install install-dev clean
 
-$(VENV)/bin/python:
-	$(PYTHON) -m venv $(VENV)
+# An environment that broke half-way, whose Python has gone, or that was moved here from elsewhere, is made again.
+$(shell [ ! -e $(VENV) ] \
+  || { $(BIN)/python -m pip --version && { [ ! -s $(VENV)/.plain ] || [ "$$(cat $(VENV)/.plain)" = "$(CURDIR)" ]; }; } \
+    >/dev/null 2>&1 \
+  || rm -rf $(VENV))
 
-$(VENV)/.plain: pyproject.toml | $(VENV)/bin/python
+$(BIN)/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
+	  || { echo "Sonometry needs Python 3.11 or newer; pass one as: make PYTHON=python3.12 $(MAKECMDGOALS)"; exit 1; }
+	@$(PYTHON) -m venv $(VENV) \
+	  || { rm -rf $(VENV); echo "the virtual environment could not be made; on Debian: apt install python3-venv"; exit 1; }
+
+$(VENV)/.plain: pyproject.toml | $(BIN)/python
 	@echo "installing Sonometry into $(VENV) (once, a minute or two) ..."
-	$(PIP) install -e .
-	@touch $@
+	@$(PIP) install -e .
+	@echo "$(CURDIR)" > $@
 
-$(VENV)/.dev: pyproject.toml | $(VENV)/bin/python
-	@echo "installing Sonometry with all that tests need into $(VENV) (once; torch is large) ..."
-	$(PIP) install -e '.[train,service,dev]'
+$(VENV)/.dev: pyproject.toml | $(BIN)/python
+	@echo "installing Sonometry with all that tests need into $(VENV) (once, some minutes: torch is large) ..."
+	@$(PIP) install -e '.[train,service,dev]'
 	@$(OCR)
-	@touch $@ $(VENV)/.plain
+	@echo "$(CURDIR)" > $(VENV)/.plain
+	@touch $@
 
 # rapidocr asks for plain opencv-python, which would overwrite the headless build: install it without its dependencies.
 OCR = $(PIP) install --no-deps rapidocr-onnxruntime==1.4.4 && $(PIP) install pyclipper Shapely PyYAML six tqdm Pillow
@@ -27,27 +38,33 @@ OCR = $(PIP) install --no-deps rapidocr-onnxruntime==1.4.4 && $(PIP) install pyc
 install: $(VENV)/.plain
 install-dev: $(VENV)/.dev
 
-demo: $(VENV)/.plain
-	$(BIN)/sonometry demo --out $(OUT)
+demo: $(VENV)/.plain ## simulate one recording of every kind, measure it, write one report
+	@$(BIN)/sonometry demo --out $(OUT)
 
-test: $(VENV)/.dev
-	$(BIN)/python -m pytest -n 2 -q
+test: $(VENV)/.dev ## the fast tests
+	@$(PYTEST) -n auto --maxprocesses 4
 
-slow: $(VENV)/.dev
-	$(BIN)/python -m pytest -q -m 'slow or peers'
+slow: $(VENV)/.dev ## tests marked slow or peers; status 5 means that there are none
+	@$(PYTEST) -m 'slow or peers' || [ $$? -eq 5 ]
 
 lint: $(VENV)/.dev
-	$(BIN)/ruff check .
-	$(BIN)/ruff format --check .
-	$(BIN)/codespell src tests docs benchmarks README.md CHANGELOG.md CONTRIBUTING.md
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@$(BIN)/codespell src tests docs benchmarks README.md CHANGELOG.md CONTRIBUTING.md
 
 types: $(VENV)/.dev
-	$(BIN)/mypy
+	@$(BIN)/mypy
 
 layers: $(VENV)/.dev
-	$(BIN)/lint-imports
+	@$(BIN)/lint-imports
 
-check: lint types layers test
+check: lint types layers test ## all that must hold before a commit is shared
+
+review: $(VENV)/.plain ## measure the real recordings of ../shared/data into the ignored folder review/, to be looked at
+	@$(BIN)/python benchmarks/review.py --out review
+
+pictures: $(VENV)/.plain ## the pictures of README and docs, from recordings whose licence allows it
+	@$(BIN)/python benchmarks/review.py --only arm --out review --picture docs/pictures/arm_strain.png
 
 clean:
-	rm -rf $(VENV) $(OUT) build dist .pytest_cache .mypy_cache .ruff_cache
+	rm -rf $(VENV) $(OUT) review build dist .pytest_cache .mypy_cache .ruff_cache .import_linter_cache
