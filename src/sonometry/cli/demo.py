@@ -1,2 +1,30 @@
-def command(tokens):
-    return lambda: None
+"""`sonometry demo`: simulate one recording of every kind, measure all, write one page."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Annotated
+
+from cyclopts import Parameter
+
+from sonometry.cli.progress import shown_progress
+
+
+def command(tokens: Sequence[str]) -> Callable[..., int | None]:
+    """The command; its flags depend on nothing."""
+    return demo
+
+
+def demo(*, out: Annotated[Path, Parameter(help="Folder for recordings and reports.", metavar="DIR")] = Path("demo")):
+    """Simulate one recording of every kind, write it as a scanner would, read it back, measure it, write one page.
+
+    The path of the page is printed last.
+    """
+    from sonometry.workflows.demo import demo as run
+
+    with shown_progress("demo") as progress:
+        shown = run(out, progress=progress)
+    for report in shown.reports.values():
+        print(report)
+    print(shown.page)

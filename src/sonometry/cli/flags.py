@@ -87,6 +87,11 @@ def value_of(flag: str, tokens: Sequence[str]) -> str | None:
     return None
 
 
+def first_word(tokens: Sequence[str]) -> str | None:
+    """The first word that is no flag; None when there is none."""
+    return next((token for token in tokens if not token.startswith("-")), None)
+
+
 def asks_for_help(tokens: Sequence[str]) -> bool:
     """Whether the words contain --help or -h."""
     return any(token in ("--help", "-h") for token in tokens)
