@@ -43,7 +43,7 @@ def scan_convert(
     image : (axial, line) real values on beam lines that are centred on the probe.
     line_pitch_m : distance between parallel lines, m; used when `line_angle_rad` is 0.
     line_angle_rad : angle between the lines of a sector; 0 means parallel lines.
-    pixel_m : pixel size; None takes the smaller of line pitch (at the surface of a sector's far arc) and 500 rows.
+    pixel_m : pixel size, m; None gives 500 rows, but no pixel smaller than `axial_step_m`.
     order : 0 nearest (for labels), 1 linear.
     Raises ValueError if neither pitch nor angle is positive.
     """

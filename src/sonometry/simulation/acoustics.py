@@ -88,12 +88,15 @@ def simulate_rf(
     amplitudes : (N,) reflectivities. A single scatterer on a line gives an envelope of its amplitude times the beam.
     depth_m : (first, last) depth (range for a sector) of the record, m; samples are c / (2 fs) apart, first included.
     attenuation_db_cm_mhz : one way, linear in frequency; also shifts the spectrum downwards with depth.
-    xp : array library. numpy takes `gridded_rf`, anything else (torch) `summed_rf` on the device of the inputs.
+    xp : array library to compute with. numpy arrays take `gridded_rf`; those of any other library (torch, on their
+        device) take `summed_rf`. Naming another library than numpy converts the inputs to it.
     Returns float32 (axial, line). Scatterers beyond the record by more than a pulse length are not heard.
     Raises ValueError for an empty depth range or wrong shapes.
     """
-    library = array_api_compat.numpy if xp is np else xp
-    method = gridded_rf if array_api_compat.is_numpy_namespace(library) else summed_rf
+    if xp is not np:
+        positions_m, amplitudes = xp.asarray(positions_m), xp.asarray(amplitudes)
+    on_numpy = array_api_compat.is_numpy_array(positions_m)
+    method = gridded_rf if on_numpy else summed_rf
     return method(
         positions_m,
         amplitudes,
@@ -117,24 +120,26 @@ def gridded_rf(
     record = plan_record(probe, depth_m, sound_speed_m_s)
     points = heard_points(positions_m, amplitudes, probe, record, array_api_compat.numpy)
     grid_position = (points.range_m - record.start_m) / record.step_m + record.pad
-    phase = -2 * np.pi * record.reference * grid_position / record.n_fft
-    nodes_m, node_weights = depth_nodes(points.range_m, attenuation_db_cm_mhz, record)
+    turns = record.reference * grid_position / record.n_fft
+    frequency_hz = record.reference * record.bin_hz
+    amplitude = points.amplitude * np.exp(-2j * np.pi * turns)
+    amplitude *= attenuation(points.range_m, frequency_hz, attenuation_db_cm_mhz, np)
     first = np.ceil(grid_position - KERNEL_WIDTH / 2).astype(np.int64)
     kernel = kernel_values(first[:, None] + np.arange(KERNEL_WIDTH) - grid_position[:, None])
-    amplitude = points.amplitude * np.exp(1j * phase)
-    spectrum = np.zeros((probe.n_lines, record.n_fft), dtype=np.complex128)
+    nodes_m, shares = depth_nodes(points.range_m, attenuation_db_cm_mhz, record)
+    grid = np.zeros((probe.n_lines, nodes_m.size, record.n_fft), dtype=np.complex64)
+    spread(
+        grid, first, kernel, amplitude, points.coordinate, probe.line_coordinate,
+        points.arc_radius_m, points.alpha, points.beta, points.reach, shares,
+    )  # fmt: skip
     offset = record.bins - record.reference
-    for node_m, weight in zip(nodes_m, node_weights, strict=True):
-        grid = np.zeros((probe.n_lines, record.n_fft), dtype=np.complex128)
-        spread(
-            grid, first, kernel, amplitude * weight, points.coordinate, probe.line_coordinate,
-            points.arc_radius_m, points.alpha, points.beta, points.reach,
-        )  # fmt: skip
-        gain = pulse_spectrum(probe, record) * attenuation(node_m, record.frequencies_hz, attenuation_db_cm_mhz, np)
-        gain /= kernel_transform(offset / record.n_fft)
-        spectrum[:, record.bins] += scipy.fft.fft(grid, axis=1)[:, offset] * gain
-    lines = scipy.fft.ifft(spectrum, axis=1, overwrite_x=True).real * record.n_fft
-    return np.ascontiguousarray(lines[:, record.pad : record.pad + record.n_samples].T, dtype=np.float32)
+    gain = attenuation(nodes_m[:, None], record.frequencies_hz - frequency_hz, attenuation_db_cm_mhz, np)
+    gain *= pulse_spectrum(probe, record) / kernel_transform(offset / record.n_fft) * record.n_fft
+    echo = scipy.fft.fft(grid, axis=2, overwrite_x=True)[:, :, offset]
+    spectrum = np.zeros((probe.n_lines, record.n_fft), dtype=np.complex64)
+    spectrum[:, record.bins] = np.einsum("lkf,kf->lf", echo, gain.astype(np.float32))
+    lines = scipy.fft.ifft(spectrum, axis=1, overwrite_x=True).real
+    return np.ascontiguousarray(lines[:, record.pad : record.pad + record.n_samples].T)
 
 
 def summed_rf(
@@ -276,18 +281,18 @@ def beam_weights(points: Points, part: slice, lines: Any, xp: Any) -> Any:
 def depth_nodes(range_m: np.ndarray, attenuation_db_cm_mhz: float, record: Record) -> tuple[np.ndarray, np.ndarray]:
     """Depths at which attenuation is evaluated, and the (node, N) weights that interpolate between them.
 
-    exp(-A f 2 r) is a smooth function of depth: Chebyshev nodes reproduce it to better than -80 dB of its maximum
-    with seven nodes more than its half range in neper.
+    Only what differs from the middle of the band is interpolated, exp(-A (f - f0) 2 r). That is a smooth function of
+    depth, and Chebyshev nodes reproduce it to -80 dB of its maximum with seven nodes more than its half range in neper.
     """
     if attenuation_db_cm_mhz == 0 or range_m.size == 0:
-        return np.zeros(1), np.ones((1, range_m.size))
+        return np.zeros(1), np.ones((range_m.size, 1))
     low, high = float(range_m.min()), float(range_m.max()) + 1e-9
-    neper = attenuation_db_cm_mhz * math.log(10) / 20 * 1e-4 * (high - low) * record.frequencies_hz[-1]
-    n_nodes = math.ceil(neper) + 7
+    half_band_hz = (record.band[1] - record.band[0]) / 2 * record.bin_hz
+    loss = attenuation(high - low, half_band_hz, attenuation_db_cm_mhz, np)
+    n_nodes = math.ceil(-0.5 * math.log(loss)) + 7
     angles = (np.arange(n_nodes) + 0.5) * np.pi / n_nodes
     nodes = np.cos(angles)
-    position = 2 * (range_m - low) / (high - low) - 1
-    difference = position[None, :] - nodes[:, None]
+    difference = (2 * (range_m - low) / (high - low) - 1)[:, None] - nodes
     difference[difference == 0] = 1e-15
-    barycentric = (np.sin(angles) * (-1.0) ** np.arange(n_nodes))[:, None] / difference
-    return low + (nodes + 1) / 2 * (high - low), barycentric / barycentric.sum(axis=0)
+    barycentric = np.sin(angles) * (-1.0) ** np.arange(n_nodes) / difference
+    return low + (nodes + 1) / 2 * (high - low), barycentric / barycentric.sum(axis=1, keepdims=True)

@@ -38,14 +38,15 @@ def quadrature() -> tuple[np.ndarray, np.ndarray]:
 
 
 @numba.njit(nogil=True, cache=True)
-def spread(grid, first, kernel, amplitude, coordinate, lines, arc_radius_m, alpha, beta, reach):  # type: ignore[no-untyped-def]
+def spread(grid, first, kernel, amplitude, coordinate, lines, arc_radius_m, alpha, beta, reach, shares):  # type: ignore[no-untyped-def]
     """Add every scatterer to the lines within its reach.
 
-    grid : (line, sample) complex, added to in place. first : (N,) sample of the first kernel value.
+    grid : (line, node, sample) complex, added to in place. first : (N,) sample of the first kernel value.
     kernel : (N, width). amplitude : (N,) complex. coordinate : (N,) and lines (line,), m or rad.
     arc_radius_m : (N,) distance from the apex, 0 for parallel lines. alpha, beta, reach : (N,) lateral profile.
+    shares : (N, node) real factor of each scatterer on each of the grids of a line.
     """
-    width = kernel.shape[1]
+    width, n_nodes = kernel.shape[1], shares.shape[1]
     for line in range(lines.shape[0]):
         for n in range(first.shape[0]):
             difference = coordinate[n] - lines[line]
@@ -56,5 +57,7 @@ def spread(grid, first, kernel, amplitude, coordinate, lines, arc_radius_m, alph
             magnitude = math.exp(-alpha[n] * square)
             turn = beta[n] * square
             weight = amplitude[n] * complex(magnitude * math.cos(turn), -magnitude * math.sin(turn))
-            for k in range(width):
-                grid[line, first[n] + k] += weight * kernel[n, k]
+            for node in range(n_nodes):
+                share = weight * shares[n, node]
+                for k in range(width):
+                    grid[line, node, first[n] + k] += share * kernel[n, k]

@@ -41,9 +41,9 @@ class Pulse:
     sampling_rate_hz: float = 40e6
     fractional_bandwidth: float = 0.6
     n_lines: int = 128
-    transmit_f_number: float = 3.0
+    transmit_f_number: float = 4.0
     focus_m: float = 0.025
-    receive_f_number: float = 1.5
+    receive_f_number: float = 2.5
     max_aperture_m: float = 0.02
     elevation_aperture_m: float = 0.005
     elevation_focus_m: float = 0.025

@@ -65,6 +65,7 @@ class InclusionPhantom:
     shear : lateral over axial motion of the lower plate (both plates bonded).
     top_bonded, bottom_bonded, plane : see `sonometry.simulation.fem.Plates`.
     thickness_m : extent across the image plane over which scatterers are spread; 0 puts them all in the plane.
+    top_depth_m : depth of the upper face; negative where a curved probe dips into the tissue.
     elements : (deep, wide) of the finite-element mesh.
     """
 
@@ -83,6 +84,7 @@ class InclusionPhantom:
     bottom_bonded: bool = False
     plane: str = "strain"
     thickness_m: float = 0.0
+    top_depth_m: float = 0.0
     elements: tuple[int, int] = (160, 100)
 
     def modulus_pa(self, depth_m: np.ndarray, lateral_m: np.ndarray) -> np.ndarray:
@@ -102,7 +104,7 @@ class InclusionPhantom:
     def element_modulus_pa(self) -> np.ndarray:
         """(deep, wide) modulus per element: the geometric mean over it, so that a boundary moves smoothly."""
         n_deep, n_wide = self.elements
-        depth = (np.arange(n_deep * EDGE_SAMPLES) + 0.5) * self.depth_m / (n_deep * EDGE_SAMPLES)
+        depth = self.top_depth_m + (np.arange(n_deep * EDGE_SAMPLES) + 0.5) * self.depth_m / (n_deep * EDGE_SAMPLES)
         lateral = ((np.arange(n_wide * EDGE_SAMPLES) + 0.5) / (n_wide * EDGE_SAMPLES) - 0.5) * self.width_m
         fine = np.log(self.modulus_pa(depth[:, None], lateral[None, :]))
         return np.exp(fine.reshape(n_deep, EDGE_SAMPLES, n_wide, EDGE_SAMPLES).mean(axis=(1, 3)))
@@ -113,12 +115,15 @@ class InclusionPhantom:
         nodal_m = solve_block(
             self.element_modulus_pa(), depth_m=self.depth_m, width_m=self.width_m, poisson=self.poisson, plates=plates
         )
-        return SplineField.from_nodes(nodal_m, origin_m=(0.0, -self.width_m / 2), size_m=(self.depth_m, self.width_m))
+        return SplineField.from_nodes(
+            nodal_m, origin_m=(self.top_depth_m, -self.width_m / 2), size_m=(self.depth_m, self.width_m)
+        )
 
     def scatterers(self, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
         """Positions at rest (N, 2 or 3), m, and normally distributed reflectivities (N,)."""
         unit = rng.random((self.n_scatterers, 3 if self.thickness_m > 0 else 2))
         positions = unit * [self.depth_m, self.width_m, self.thickness_m][: unit.shape[1]]
+        positions[:, 0] += self.top_depth_m
         positions[:, 1:] -= np.array([self.width_m, self.thickness_m])[: unit.shape[1] - 1] / 2
         amplitudes = rng.standard_normal(self.n_scatterers)
         gain_db = np.zeros(self.n_scatterers)
