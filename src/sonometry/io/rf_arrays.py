@@ -111,6 +111,8 @@ def _three_axes(path: Path, entry: ArrayEntry, *, is_matlab: bool) -> np.ndarray
             "lines (axial, line) or (axial, line, frame)"
         )
     array = entry.load()
+    if array.dtype.kind == "c":  # a v5 file tells only when it is read
+        raise DataError(_iq_message(path, entry))
     if entry.dtype == "bool" or array.dtype.kind not in "iuf":
         raise DataError(f"{path.name}: {entry.name} holds {entry.dtype} values; expected RF samples")
     if array.ndim > 3:

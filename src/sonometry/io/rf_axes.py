@@ -15,11 +15,18 @@ from scipy.ndimage import uniform_filter1d
 #: Lines looked at along each axis; the mean spectrum of this many is smooth enough.
 LINES_LOOKED_AT = 256
 #: Shorter axes do not show a carrier.
-SHORTEST_AXIS = 16
-#: Cycles per sample: the band that a carrier leaves empty, and the lowest carrier (20 samples a cycle on most scanners,
-#: never more than 33).
-EMPTY_BAND = (0.008, 0.03)
-#: Power near zero over the peak: 0.0003 to 0.016 along depth in recordings of four scanners, 0.8 to 1.2 across lines.
+SHORTEST_AXIS = 32
+#: Larger samples would overflow when squared; no receiver gives them.
+LARGEST_SAMPLE = 1e100
+#: No probe forms so few lines: then the axis called lines is rather time.
+FEW_LINES = 8
+#: Frames half a recording apart are more alike than lines half a probe apart: by 0.6 to 0.8 in the arm, by 0.15 in a
+#: mouse liver in motion.
+MORE_ALIKE = 0.1
+#: Cycles per sample below which a carrier has no power, and above which it lies (scanners and simulators take up to 33
+#: samples a cycle). Both at least a few bins of the spectrum.
+NEAR_ZERO, LOWEST_CARRIER = 0.01, 0.02
+#: Power near zero over the peak: 0.0001 to 0.02 along depth in the arm and mouse recordings, 0.8 to 1.3 across lines.
 CARRIER = 0.25
 
 
@@ -37,19 +44,17 @@ def carrier(lines: np.ndarray) -> tuple[float, float]:
     A ratio far below 1 means that the lines carry a modulated wave. (inf, 0) where all lines are constant.
     """
     n_samples = lines.shape[1]
-    waves = lines - lines.mean(dtype=np.float64)
+    waves = lines - lines.mean(axis=1, dtype=np.float64, keepdims=True)
     power = np.mean(np.abs(np.fft.rfft(waves * np.hanning(n_samples), axis=1)) ** 2, axis=0)
-    frequency = np.fft.rfftfreq(n_samples)
+    bins = np.arange(len(power))
     width = max(1, round(0.02 * n_samples))
     smooth = np.convolve(power, np.ones(width) / width, "same")
-    above = frequency > EMPTY_BAND[1]
-    near_zero = (frequency >= EMPTY_BAND[0]) & ~above
-    if not near_zero.any():
-        near_zero = np.arange(len(frequency)) == 1
+    near_zero = (bins >= 2) & (bins <= max(3, NEAR_ZERO * n_samples))  # 0 and 1 hold the offset of the receiver
+    above = bins >= max(4, LOWEST_CARRIER * n_samples)
     peak = smooth[above].max(initial=0.0)
     if not peak > 0:
         return float("inf"), 0.0
-    return float(power[near_zero].mean() / peak), float(frequency[above][smooth[above].argmax()])
+    return float(power[near_zero].mean() / peak), float(bins[above][smooth[above].argmax()] / n_samples)
 
 
 def orientation(frames: np.ndarray, usual: tuple[int, int, int]) -> Orientation:
@@ -59,15 +64,28 @@ def orientation(frames: np.ndarray, usual: tuple[int, int, int]) -> Orientation:
     usual : positions of (time, axial, line) by the custom of the format.
     """
     found = _axial_axis(frames, fallback=usual[1])
-    if found == usual[1]:
+    if found != usual[1]:
+        rest = [axis for axis in range(3) if axis != found]
+        time = _time_axis(frames, found, rest, usual)
+        order = (time, found, next(axis for axis in rest if axis != time))
+    elif _are_lines_frames(frames, usual):
+        order = (usual[2], usual[1], usual[0])
+    else:
         return Orientation(usual)
-    rest = [axis for axis in range(3) if axis != found]
-    time = _time_axis(frames, found, rest, usual)
-    line = next(axis for axis in rest if axis != time)
-    note = (
-        f"Depth was found along axis {found + 1} of {' x '.join(map(str, frames.shape))}, where the echoes oscillate."
+    size = " x ".join(map(str, frames.shape))
+    return Orientation(
+        order, f"Depth was found along axis {order[1] + 1} and time along axis {order[0] + 1} of {size}."
     )
-    return Orientation((time, found, line), note)
+
+
+def _are_lines_frames(frames: np.ndarray, usual: tuple[int, int, int]) -> bool:
+    """Whether the axis called lines is short and repeats the image, so that it is rather time."""
+    time, axial, line = usual
+    if frames.shape[line] >= min(FEW_LINES, frames.shape[time]):
+        return False
+    if frames.shape[line] == 1:
+        return True
+    return _likeness(frames, axial, line) > _likeness(frames, axial, time) + MORE_ALIKE
 
 
 def _axial_axis(frames: np.ndarray, fallback: int) -> int:
@@ -92,7 +110,14 @@ def _some_lines(frames: np.ndarray, axis: int) -> np.ndarray:
     ]
     # Only these lines are read where the array lies on disk.
     lines: np.ndarray = np.moveaxis(frames[np.ix_(*picked)], axis, -1).reshape(-1, frames.shape[axis])
-    return lines.astype(np.float64)
+    return _finite(lines)
+
+
+def _finite(lines: np.ndarray) -> np.ndarray:
+    """float64, with 0 for what is not finite or absurdly large: such samples are refused later, with their own error."""
+    values = lines.astype(np.float64)
+    values[~(np.abs(values) < LARGEST_SAMPLE)] = 0.0
+    return values
 
 
 def _spread(n: int, wanted: int) -> np.ndarray:
@@ -110,7 +135,7 @@ def _time_axis(frames: np.ndarray, axial: int, rest: list[int], usual: tuple[int
             return axis
     likeness = {axis: _likeness(frames, axial, axis) for axis in rest}
     first, second = rest
-    if abs(likeness[first] - likeness[second]) > 0.2:
+    if abs(likeness[first] - likeness[second]) > MORE_ALIKE:
         return max(rest, key=lambda axis: likeness[axis])
     if frames.shape[first] != frames.shape[second]:
         return min(rest, key=lambda axis: frames.shape[axis])
@@ -132,7 +157,8 @@ def _likeness(frames: np.ndarray, axial: int, axis: int) -> float:
 def _profile(lines: np.ndarray) -> np.ndarray:
     """(N, samples) speckle along depth: log amplitude over about two carrier cycles, without its slow trend."""
     n_samples = lines.shape[1]
-    amplitude = np.abs(lines.astype(np.float64) - lines.mean())
+    values = _finite(lines)
+    amplitude = np.abs(values - values.mean())
     fine, coarse = _running_mean(amplitude, 16), _running_mean(amplitude, max(64, n_samples // 10))
     floor = 1e-3 * coarse.mean() + 1e-300
     profile: np.ndarray = np.log(fine + floor) - np.log(coarse + floor)
