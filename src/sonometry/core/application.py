@@ -97,7 +97,9 @@ class Application:
     check_truth : (Findings, truth) -> tuple[TruthCheck, ...], with the declared tolerances.
     figures : (recording, Findings, config) -> tuple[Figure, ...].
     studies : mapping of study name -> callable, or None.
-    task : training task (needs the extra [train]), or None for an application without a network.
+    task : (task options, run folder, path of the data or None) -> training task (needs the extra [train]), or None for
+        an application without a network.
+    task_config : dataclass of the options of `task`; importing it needs no torch.
     card : text of CARD.md as a resource name in the package of the application.
     """
 
@@ -115,6 +117,7 @@ class Application:
     prerequisites: tuple[str, ...] = ()
     studies: Reference | None = None
     task: Reference | None = None
+    task_config: Reference | None = None
     card: str = "CARD.md"
     package: str = ""
 

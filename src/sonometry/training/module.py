@@ -1,0 +1,71 @@
+"""One Lightning module for every task: optimiser, schedule, averaged weights and logging.
+
+Sources: AdamW, Loshchilov & Hutter 2019, arXiv:1711.05101; weight averaging, Izmailov et al. 2018, arXiv:1803.05407.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import lightning
+import torch
+from torch import nn
+from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
+
+from sonometry.training.config import TrainingConfig
+from sonometry.training.task import Task
+
+OPTIMISERS: dict[str, type[torch.optim.Optimizer]] = {
+    "adam": torch.optim.Adam,
+    "adamw": torch.optim.AdamW,
+    "rmsprop": torch.optim.RMSprop,
+    "sgd": torch.optim.SGD,
+}
+
+
+class TaskModule(lightning.LightningModule):
+    """Trains `task.network()`; `best_network` is the averaged one when averaging is on."""
+
+    def __init__(self, task: Task, config: TrainingConfig) -> None:
+        super().__init__()
+        self.task = task
+        self.config = config
+        self.network = task.network()
+        self.averaged = (
+            AveragedModel(self.network, multi_avg_fn=get_ema_multi_avg_fn(config.average_decay), use_buffers=True)
+            if config.average_decay
+            else None
+        )
+
+    @property
+    def best_network(self) -> nn.Module:
+        """The network that is validated and exported."""
+        return self.network if self.averaged is None else self.averaged.module
+
+    def training_step(self, batch: Any, index: int) -> torch.Tensor:
+        losses = self.task.losses(self.network, batch)
+        self.log_dict({f"train/{k}": v.detach() for k, v in losses.items()}, on_step=True, on_epoch=False)
+        return losses["loss"]
+
+    def on_train_batch_end(self, outputs: Any, batch: Any, index: int) -> None:
+        if self.averaged is not None:
+            self.averaged.update_parameters(self.network)
+
+    def validation_step(self, batch: Any, index: int) -> None:
+        losses = self.task.losses(self.best_network, batch)
+        self.log_dict({f"val/{k}": v for k, v in losses.items()}, on_epoch=True, sync_dist=True, batch_size=1)
+
+    def configure_optimizers(self) -> Any:
+        parameters = [p for p in self.network.parameters() if p.requires_grad]
+        optimiser = OPTIMISERS[self.config.optimiser](parameters, lr=self.config.learning_rate)
+        schedule = torch.optim.lr_scheduler.LambdaLR(optimiser, self._learning_rate_share)
+        return {"optimizer": optimiser, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
+
+    def _learning_rate_share(self, step: int) -> float:
+        """Linear warm-up, then constant or a cosine down to 1 % at the last step."""
+        warm_up = min(1.0, (step + 1) / max(1, self.config.warm_up_steps))
+        if self.config.schedule == "constant":
+            return warm_up
+        done = min(1.0, step / max(1, self.config.steps))
+        return warm_up * (0.01 + 0.99 * 0.5 * (1 + math.cos(math.pi * done)))
