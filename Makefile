@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check -q
 PYTEST := $(BIN)/python -m pytest -q
 
-.PHONY: demo test check lint types layers slow review pictures install install-dev clean
+.PHONY: demo test check lint types layers slow review pictures reference install install-dev clean
 
 # An environment that broke half-way, whose Python has gone, or that was moved here from elsewhere, is made again.
 $(shell [ ! -e $(VENV) ] \
@@ -65,6 +65,9 @@ review: $(VENV)/.plain ## measure the real recordings of ../shared/data into the
 
 pictures: $(VENV)/.plain ## the pictures of README and docs, from recordings whose licence allows it
 	@$(BIN)/python benchmarks/review.py --only arm --out review --picture docs/pictures/arm_strain.png
+
+reference: $(VENV)/.plain ## docs/reference/cli.md, from the commands themselves
+	@$(BIN)/python -m sonometry.cli.reference > docs/reference/cli.md.new && mv docs/reference/cli.md.new docs/reference/cli.md
 
 clean:
 	rm -rf $(VENV) $(OUT) review build dist .pytest_cache .mypy_cache .ruff_cache .import_linter_cache

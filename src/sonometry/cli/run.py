@@ -77,7 +77,7 @@ def _without_debug(tokens: Sequence[str]) -> tuple[list[str], bool]:
 
 def _explained(error: BaseException, words: Sequence[str], debug: bool) -> int:
     """Print one line about `error` and return its exit status."""
-    if isinstance(error, BrokenPipeError):
+    if isinstance(error, BrokenPipeError) or isinstance(error.__context__, BrokenPipeError):  # rich raises SystemExit
         _forget_stdout()
         return OK
     if debug and not isinstance(error, (KeyboardInterrupt, SystemExit)):
