@@ -36,4 +36,6 @@ COMMANDS = (
     Command(
         "simulate", "sonometry.cli.simulate", "APP --out DIR", "Write simulated recordings with their exact truth."
     ),
+    Command("train", "sonometry.cli.train", "APP --out RUN", "Train the network of an application; resumable."),
+    Command("study", "sonometry.cli.study", "list | run NAME --out DIR", "A paper's table or figure, made again."),
 )

@@ -96,7 +96,7 @@ class Application:
     simulation_config : dataclass of the options of `simulate`.
     check_truth : (Findings, truth) -> tuple[TruthCheck, ...], with the declared tolerances.
     figures : (recording, Findings, config) -> tuple[Figure, ...].
-    studies : mapping of study name -> callable, or None.
+    studies : () -> tuple of `core.paper_study.PaperStudy`, or None.
     task : (task options, run folder, path of the data or None) -> training task (needs the extra [train]), or None for
         an application without a network.
     task_config : dataclass of the options of `task`; importing it needs no torch.

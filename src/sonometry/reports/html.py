@@ -74,7 +74,7 @@ def render_report(report: Report, application: Application) -> str:
     """The page of one report; titles of the numbers come from the outputs that `application` declares."""
     rows = rows_of(report, application)
     return (
-        _environment()
+        environment()
         .get_template("report.html.j2")
         .render(
             report=report,
@@ -90,7 +90,7 @@ def render_report(report: Report, application: Application) -> str:
 def render_index(entries: Sequence[Entry], *, title: str, introduction: str, notice: str) -> str:
     """A page that leads to several reports, with the first picture and the main numbers of each."""
     return (
-        _environment()
+        environment()
         .get_template("index.html.j2")
         .render(
             entries=entries, headlines=headlines, counts=counts, title=title, introduction=introduction, notice=notice
@@ -151,7 +151,7 @@ def _flat(value: Any, prefix: str = "") -> list[tuple[str, str]]:
 
 
 @functools.cache
-def _environment() -> Environment:
+def environment() -> Environment:
     environment = Environment(
         loader=PackageLoader("sonometry.reports"),
         autoescape=True,
