@@ -28,7 +28,7 @@ def warp_analytic(
     )
 
 
-@njit(cache=True, inline="always")  # type: ignore[untyped-decorator]
+@njit(cache=True, inline="always")
 def _keys(t: float) -> tuple[float, float, float, float]:  # pragma: no cover (compiled)
     """Weights of the four neighbours at fraction t of the way from the second to the third."""
     return (
@@ -39,7 +39,7 @@ def _keys(t: float) -> tuple[float, float, float, float]:  # pragma: no cover (c
     )
 
 
-@njit(cache=True, parallel=True)  # type: ignore[untyped-decorator]
+@njit(cache=True, parallel=True)
 def _warp(slow, axial, lateral, carrier_rad):  # type: ignore[no-untyped-def]  # pragma: no cover (compiled)
     n_rows, n_lines = slow.shape
     values = np.zeros((n_rows, n_lines), np.complex64)
