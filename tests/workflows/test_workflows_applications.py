@@ -27,9 +27,7 @@ def test_an_application_of_a_third_party_is_found_by_entry_point(third_party):
 
 
 def test_an_unknown_application_names_the_nearest_and_all(third_party):
-    with pytest.raises(
-        UsageError, match=r"'elastografy'; did you mean 'elastography'\?.*echo_level"
-    ):
+    with pytest.raises(UsageError, match=r"'elastografy'; did you mean 'elastography'\?.*echo_level"):
         application("elastografy")
 
 
