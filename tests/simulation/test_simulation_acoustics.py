@@ -71,7 +71,7 @@ def test_torch_gives_what_numpy_gives(rng):
 def test_rigid_axial_shift_appears_as_that_delay(samples, rng):
     positions, amplitudes = cloud(rng, 2000, 0.03)
     before = simulate_rf(positions, amplitudes, SMALL, depth_m=(0.0, 0.03))
-    after = simulate_rf(positions + [samples * STEP_M, 0], amplitudes, SMALL, depth_m=(0.0, 0.03))
+    after = simulate_rf(positions + np.array([samples * STEP_M, 0]), amplitudes, SMALL, depth_m=(0.0, 0.03))
     # Shift the later frame back by the same amount as a phase ramp: it must lie on the earlier one.
     spectrum = np.fft.fft(analytic_signal(after.astype(float)), axis=0)
     turn = np.exp(2j * np.pi * np.fft.fftfreq(len(after))[:, None] * samples)
@@ -84,7 +84,7 @@ def test_rigid_axial_shift_appears_as_that_delay(samples, rng):
 def test_lateral_shift_by_one_line_moves_the_picture_by_one_line(rng):
     positions, amplitudes = cloud(rng, 500, 0.03)
     before = simulate_rf(positions, amplitudes, SMALL, depth_m=(0.0, 0.03))
-    after = simulate_rf(positions + [0, SMALL.line_pitch_m], amplitudes, SMALL, depth_m=(0.0, 0.03))
+    after = simulate_rf(positions + np.array([0, SMALL.line_pitch_m]), amplitudes, SMALL, depth_m=(0.0, 0.03))
     assert difference_db(after[:, 1:], before[:, :-1]) < -80
 
 

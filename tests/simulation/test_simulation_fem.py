@@ -52,8 +52,9 @@ def test_disc_strains_as_eshelby_says(ratio):
 
 def test_disc_strain_reaches_its_limits():
     assert inclusion_strain(1e4) == pytest.approx(0, abs=0.01)
-    # An empty hole under uniaxial stress: its diameter changes by three times the far strain (Kirsch).
-    assert inclusion_strain(1e-9) == pytest.approx(3, rel=0.08)
+    # An empty hole under uniaxial stress: its diameter changes by three times the far strain (Kirsch), which is
+    # itself 6 % below the mean strain of the block, since the hole takes a larger share.
+    assert inclusion_strain(1e-9) == pytest.approx(3 * 0.94, rel=0.06)
 
 
 @pytest.mark.slow

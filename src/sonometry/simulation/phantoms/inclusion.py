@@ -148,6 +148,6 @@ def random_layers(rng: np.random.Generator, depth_m: float, background_pa: float
     return tuple(layers)
 
 
-def slip_plane(depth_m: float, *, thickness_m: float = 0.0005, modulus_pa: float = 300.0) -> Layer:
+def slip_plane(depth_m: float, *, thickness_m: float = 0.0005, modulus_pa: float = 50.0) -> Layer:
     """A thin weak layer around a depth: the tissue above slides on that below."""
     return Layer(depth_m - thickness_m / 2, depth_m + thickness_m / 2, modulus_pa)
