@@ -56,6 +56,11 @@ def kind_of(path: Path, facts: Facts | None = None) -> str:
     raise DataError(f"{path.name} is {_article(family)}, not a recording; unpack or export it first")
 
 
+def recording_files(folder: Path) -> list[Path]:
+    """Files below a folder that may be recordings: without hidden ones, own results, DICOMDIR and raw companions."""
+    return [file for file in _without_companions(_files_in(folder)) if not _is_dicomdir(file)]
+
+
 @dataclass(frozen=True)
 class _Recognised:
     path: Path
@@ -119,7 +124,7 @@ def _natural_order(path: Path) -> list[tuple[int, str]]:
 
 def _read_folder(folder: Path, facts: Facts) -> RFFrames | Study:
     """RF files alone are one sequence; anything else is a study. What is no recording is left out and counted."""
-    files = _without_companions(_files_in(folder))
+    files = recording_files(folder)
     recognised, n_other = _recognise(files, facts)
     if recognised and all(item.kind == "rf" for item in recognised):
         rf = _read_rf([item.path for item in recognised], facts)
@@ -138,8 +143,7 @@ def _recognise(files: list[Path], facts: Facts) -> tuple[list[_Recognised], int]
     recognised, n_other = [], 0
     for file in files:
         try:
-            if not _is_dicomdir(file):
-                recognised.append(_Recognised(file, kind_of(file, facts)))
+            recognised.append(_Recognised(file, kind_of(file, facts)))
         except DataError:
             n_other += 1
     return recognised, n_other
