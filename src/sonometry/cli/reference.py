@@ -59,7 +59,8 @@ def flags_of(function: Callable[..., Any]) -> list[str]:
 
 
 def _of_applications(command: Command, common: dict[str, str]) -> Iterator[tuple[str, list[str]]]:
-    for name in applications():
+    ours = [name for name, one in applications().items() if one.package.startswith("sonometry.")]
+    for name in ours:
         words = {"measure": ["--app", name], "simulate": [name]}.get(command.name)
         if words is not None:
             rows = _rows(command.function([*words, "--help"]))
