@@ -88,7 +88,7 @@ def _grid(prior: Displacement, block: int, frequency: np.ndarray) -> RefinementG
     return RefinementGrid(
         block=block,
         n_rows=axial.shape[0],
-        sign=-1.0 if applied > 0 else 1.0,
+        sign=-1.0 if applied > 1e-6 else 1.0,
         strain_unit=max(abs(applied), SMALLEST_SCALE),
         axial_unit=(AXIAL_UNIT_RAD / block_mean(frequency, block)).astype(np.float32),
         prior_axial=axial,
