@@ -37,12 +37,13 @@ def describe(path: Path | str, facts: Facts | None = None) -> FileInfo:
 
 
 def _describe_folder(folder: Path, facts: Facts) -> FileInfo:
-    described, problems = [], []
+    described: list[FileInfo] = []
+    n_other = 0
     for path in recording_files(folder):
         try:
-            described.append(describe(path, facts))
+            described.append(_without_name(describe(path, facts), path, f"file {len(described) + n_other + 1}"))
         except DataError:
-            problems.append(path)
+            n_other += 1
     if not described:
         raise DataError(f"folder {folder.name} holds no recording that can be read")
     return FileInfo(
@@ -51,8 +52,17 @@ def _describe_folder(folder: Path, facts: Facts) -> FileInfo:
         kind="study",
         size_bytes=sum(info.size_bytes for info in described),
         recordings=tuple(described),
-        problems=(f"{len(problems)} files are damaged or no recordings",) if problems else (),
+        problems=(f"{n_other} files are damaged or no recordings",) if n_other else (),
     )
+
+
+def _without_name(info: FileInfo, path: Path, alias: str) -> FileInfo:
+    """Names of files in a folder of exports can be patients' names; the user gave only the folder's."""
+    hidden = {
+        key: tuple(text.replace(path.name, alias).replace(path.stem, alias) for text in getattr(info, key))
+        for key in ("arrays", "notes", "problems")
+    }
+    return replace(info, name=alias, **hidden)  # type: ignore[arg-type]
 
 
 def _describe_cine(path: Path, facts: Facts) -> FileInfo:
