@@ -113,7 +113,7 @@ def named_arrays_format(path: Path) -> str | None:
     size = path.stat().st_size
     hdf5_at = next((at for at in (0, 512) if head[at : at + 8] == HDF5_SIGNATURE), None)
     if hdf5_at is not None:
-        return "MATLAB v7.3" if head.startswith(b"MATLAB 7.3") else "HDF5"
+        return "MATLAB v7.3" if head.startswith(b"MATLAB 7") else "HDF5"
     if head.startswith(b"MATLAB 5.0") or (head[124:128] in (b"\x00\x01IM", b"\x01\x00MI") and size > 128):
         return "MATLAB v5"
     if head.startswith(NPY_SIGNATURE):

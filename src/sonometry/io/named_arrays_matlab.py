@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from sonometry.io.named_arrays import SMALL, ArrayEntry, NamedArrays, reading
+from sonometry.io.named_arrays_matlab_check import check_matlab5
 
 #: Elements of a structure array or cell that are looked into; longer ones hold data rather than facts.
 MOST_ELEMENTS = 1024
@@ -23,6 +24,8 @@ def open_matlab(path: Path, kind: str) -> NamedArrays:
     import scipy.io
 
     with reading(path, "MATLAB"):
+        if kind == "MATLAB v5":
+            check_matlab5(path)
         described = scipy.io.whosmat(path)
         large = {
             name: (shape, _NUMERIC[type_name])

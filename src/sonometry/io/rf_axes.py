@@ -44,7 +44,8 @@ def carrier(lines: np.ndarray) -> tuple[float, float]:
     A ratio far below 1 means that the lines carry a modulated wave. (inf, 0) where all lines are constant.
     """
     n_samples = lines.shape[1]
-    waves = lines - lines.mean(axis=1, dtype=np.float64, keepdims=True)
+    values = _finite(lines)
+    waves = values - values.mean(axis=1, keepdims=True)
     power = np.mean(np.abs(np.fft.rfft(waves * np.hanning(n_samples), axis=1)) ** 2, axis=0)
     bins = np.arange(len(power))
     width = max(1, round(0.02 * n_samples))
@@ -110,12 +111,13 @@ def _some_lines(frames: np.ndarray, axis: int) -> np.ndarray:
     ]
     # Only these lines are read where the array lies on disk.
     lines: np.ndarray = np.moveaxis(frames[np.ix_(*picked)], axis, -1).reshape(-1, frames.shape[axis])
-    return _finite(lines)
+    return lines
 
 
 def _finite(lines: np.ndarray) -> np.ndarray:
-    """float64, with 0 for what is not finite or absurdly large: such samples are refused later, with their own error."""
-    values = lines.astype(np.float64)
+    """float64, with 0 for what is not finite or absurdly large; reading refuses such samples later, by itself."""
+    with np.errstate(all="ignore"):
+        values = lines.astype(np.float64)
     values[~(np.abs(values) < LARGEST_SAMPLE)] = 0.0
     return values
 

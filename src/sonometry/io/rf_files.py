@@ -137,7 +137,7 @@ def _is_rf_image(stored: StoredRF) -> bool:
     if looked_at.min() < 0 or looked_at.min() == looked_at.max():
         return True
     along = max(range(2), key=lambda axis: looked_at.shape[axis])
-    return carrier(np.moveaxis(looked_at, along, -1).astype(np.float64))[0] < CARRIER
+    return carrier(np.moveaxis(looked_at, along, -1))[0] < CARRIER
 
 
 def _read_stored(path: Path, variable: str | None) -> tuple[StoredRF, ...]:

@@ -75,10 +75,10 @@ def read_header(path: Path) -> MetaHeader:
     """Parse and check the header. DataError where a field is missing or makes no sense."""
     with reading(path, "MetaImage"):
         head = read_head(path, LONGEST_HEADER)
-        end = re.search(rb"ElementDataFile\s*=[^\r\n]*\r?\n?", head)
+        end = re.search(rb"(?m)^ElementDataFile[ \t]*=[^\r\n]*\r?\n?", head)
         if end is None:
             raise DataError(f"{path.name} has no ElementDataFile; expected a MetaImage header; export it again")
-        lines = head[: end.end()].decode("utf-8", "replace").splitlines()
+        lines = head[: end.end()].decode("utf-8", "replace").replace("\r", "").split("\n")
         fields = {key.strip(): value.strip() for key, found, value in (line.partition("=") for line in lines) if found}
         shape = tuple(int(n) for n in reversed(_words(fields, "DimSize")))
     if not shape or min(shape) < 1 or max(shape) >= 1 << 31 or str(len(shape)) != fields.get("NDims", str(len(shape))):
