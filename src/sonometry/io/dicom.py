@@ -14,7 +14,7 @@ from sonometry.core.cine import Cine
 from sonometry.core.errors import DataError
 from sonometry.core.source import Source, digest_files
 from sonometry.io.dicom_frames import DicomFrames, open_frames
-from sonometry.io.dicom_header import DicomFile, device_of, open_dicom, text
+from sonometry.io.dicom_header import DicomFile, device_of, is_synthetic, open_dicom, text
 from sonometry.io.dicom_regions import Calibration, calibrate
 from sonometry.io.dicom_timing import FrameTiming, frame_timing
 from sonometry.io.dicom_waveform import ecg_of
@@ -83,7 +83,7 @@ def open_recording(path: Path) -> OpenedDicom:
         frames=frames,
         calibration=calibrate(file.dataset, height, width),
         timing=frame_timing(file.dataset, n_frames),
-        notes=(*_modality_notes(file), *frame_notes),
+        notes=(*_origin_notes(file), *frame_notes),
     )
 
 
@@ -93,10 +93,11 @@ def _what(file: DicomFile) -> str:
     return sop_class.name.removesuffix(" Storage") if sop_class and sop_class.name != str(sop_class) else "object"
 
 
-def _modality_notes(file: DicomFile) -> list[str]:
+def _origin_notes(file: DicomFile) -> list[str]:
+    notes = ["the file says that it was simulated"] if is_synthetic(file.dataset) else []
     modality = text(file.dataset, "Modality").upper()
     # Exported screens and films of ultrasound carry other modalities, so this is no reason to refuse.
     if modality in ("US", "IVUS", ""):
-        return []
+        return notes
     known = modality if modality.isalpha() and len(modality) <= 4 else "another one"
-    return [f"the file's modality is {known}, not ultrasound"]
+    return [*notes, f"the file's modality is {known}, not ultrasound"]

@@ -7,6 +7,7 @@ here: `dicom_frames` takes its luminance directly.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from pydicom.uid import (
@@ -163,23 +164,21 @@ def _decode_with_pydicom(data: bytes, module: PixelModule, syntax: str, plugin: 
     from pydicom.encaps import encapsulate
     from pydicom.pixels import get_decoder
 
+    options: dict[str, Any] = {
+        "rows": module.rows,
+        "columns": module.columns,
+        "number_of_frames": 1,
+        "samples_per_pixel": module.samples,
+        "photometric_interpretation": module.photometric,
+        "planar_configuration": 0,
+        "bits_allocated": module.bits_allocated,
+        "bits_stored": module.bits_stored,
+        "pixel_representation": int(module.is_signed),
+        "pixel_keyword": "PixelData",
+    }
+    stream = encapsulate([data], has_bot=False)
     with lenient_pydicom():
-        values, found = get_decoder(UID(syntax)).as_array(
-            encapsulate([data], has_bot=False),
-            index=0,
-            raw=True,
-            decoding_plugin=plugin,
-            rows=module.rows,
-            columns=module.columns,
-            number_of_frames=1,
-            samples_per_pixel=module.samples,
-            photometric_interpretation=module.photometric,
-            planar_configuration=0,
-            bits_allocated=module.bits_allocated,
-            bits_stored=module.bits_stored,
-            pixel_representation=int(module.is_signed),
-            pixel_keyword="PixelData",
-        )
+        values, found = get_decoder(UID(syntax)).as_array(stream, index=0, raw=True, decoding_plugin=plugin, **options)
     return Samples(values, str(found["photometric_interpretation"]), int(found["bits_stored"]))
 
 

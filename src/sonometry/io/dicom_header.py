@@ -33,6 +33,10 @@ UNDEFINED_LENGTH = 0xFFFFFFFF
 PIXEL_DATA = 0x7FE00010
 
 
+#: Image Comments of simulated files; readers accept Synthetic Data (0008,001C) as well.
+SYNTHETIC_COMMENT = "Synthetic data, simulated by Sonometry"
+
+
 @dataclass(frozen=True)
 class PixelElement:
     """Where the value of Pixel Data lies.
@@ -200,8 +204,15 @@ def heart_rate_per_min(dataset: Dataset) -> float | None:
     return rate if rate is not None and 15 <= rate <= 350 else None
 
 
+def is_synthetic(dataset: Dataset) -> bool:
+    """Whether the file says that it was simulated."""
+    return text(dataset, "SyntheticData").upper() == "YES" or text(dataset, "ImageComments") == SYNTHETIC_COMMENT
+
+
 def deidentification_of(dataset: Dataset) -> Deidentification:
-    """What the header tells: declared removal, a patient's name or identifier present, or neither."""
+    """What the header tells: simulated, declared removal, a patient's name or identifier present, or none of it."""
+    if is_synthetic(dataset):
+        return Deidentification.SIMULATED
     if text(dataset, "PatientIdentityRemoved").upper() == "YES":
         return Deidentification.DEIDENTIFIED
     if any(text(dataset, keyword) for keyword in ("PatientName", "PatientID", "PatientBirthDate")):

@@ -112,7 +112,5 @@ def _deidentification(states: list[Deidentification]) -> Deidentification:
     """The least protected state: one identified recording makes the study identified."""
     if not states:
         return Deidentification.UNKNOWN
-    for state in (Deidentification.IDENTIFIED, Deidentification.UNKNOWN):
-        if state in states:
-            return state
-    return Deidentification.DEIDENTIFIED
+    order = (Deidentification.IDENTIFIED, Deidentification.UNKNOWN, Deidentification.DEIDENTIFIED)
+    return next((state for state in order if state in states), Deidentification.SIMULATED)
