@@ -100,8 +100,8 @@ def test_tissue_above_a_slip_plane_slides_on_that_below():
     lateral = truth["lateral_displacement_m"][:, 14:18].mean(axis=1)
     above, below = lateral[truth["depth_m"] < 0.009], lateral[truth["depth_m"] > 0.011]
     jump = below.mean() - above.mean()
-    assert jump > 0.7 * 0.0002  # the lower plate moves by 0.2 mm: most of it happens in the weak layer
-    assert np.ptp(above) + np.ptp(below) < 0.25 * jump
+    assert jump > 0.85 * 0.0002  # the lower plate moves by 0.2 mm: most of it happens in the weak layer
+    assert np.ptp(above) + np.ptp(below) < 0.3 * jump
 
 
 def test_layers_change_stiffness_and_brightness():
