@@ -76,9 +76,7 @@ def test_a_configuration_of_another_application_is_a_wrong_call(cine):
 
 
 def test_a_kind_that_is_not_accepted_is_a_wrong_call(cine):
-    with pytest.raises(
-        UsageError, match="elastography needs RF frames, got a B-mode image or cine; choose"
-    ):
+    with pytest.raises(UsageError, match="elastography needs RF frames, got a B-mode image or cine; choose"):
         measure(cine, "elastography")
 
 

@@ -46,10 +46,10 @@ def info(paths: list[Path], /, **flags: Any) -> int:
             print("sonometry:", " ".join(str(error).split()), file=sys.stderr)
             status = error.exit_status
             continue
-        if flags["json"]:
+        if flags.get("json"):
             records.append(found.to_json())
         else:
-            print(found)
-    if flags["json"]:
+            print(found, end="\n\n" if path != paths[-1] else "\n")
+    if flags.get("json"):
         print(json.dumps(records, indent=2, ensure_ascii=False, allow_nan=False))
     return status

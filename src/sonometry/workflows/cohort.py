@@ -19,12 +19,12 @@ from sonometry.core.application import Application, Progress, Simulated, no_prog
 from sonometry.core.errors import UsageError
 from sonometry.core.options import plain
 from sonometry.io.atomic import atomic_dir, write_atomic
-from sonometry.io.manifest import read_manifest, write_manifest
+from sonometry.io.manifest import ManifestRow, read_manifest, write_manifest
 from sonometry.workflows.config import Configuration
 from sonometry.workflows.output import check_directory
 from sonometry.workflows.parallel import unordered
 from sonometry.workflows.recordings import device_of, write_recording
-from sonometry.workflows.simulate import settings_of, simulated
+from sonometry.workflows.simulate import check_seed, settings_of, simulated
 
 MANIFEST, RECIPE = "manifest.csv", "simulation.json"
 
@@ -67,6 +67,7 @@ def simulate_cohort(
     application = app if isinstance(app, Application) else find_application(app)
     if n < 1:
         raise UsageError(f"--n must be 1 or more, got {n}")
+    check_seed(seed)
     folder, told = Path(out), progress or no_progress
     settings = settings_of(application, config, options)
     check_directory(folder)
@@ -76,13 +77,13 @@ def simulate_cohort(
     missing = [clip for clip in wanted if clip.key not in rows]
     told((n - len(missing)) / n, f"{n - len(missing)} of {n} recordings")
     for row in _made(missing, workers):
-        rows[row["clip_key"]] = row
+        rows[row.clip_key] = row
         write_manifest([rows[key] for key in sorted(rows)], folder / MANIFEST)
         told(len(rows) / max(n, len(rows)), f"{len(rows)} of {n} recordings")
     return folder / MANIFEST
 
 
-def make_clip(clip: Clip) -> dict[str, Any]:
+def make_clip(clip: Clip) -> ManifestRow:
     """Simulate and write one recording with its truth; its row of the manifest."""
     made = simulated(clip.application, seed=clip.seed, settings=clip.settings)
     with atomic_dir(clip.folder) as partial:
@@ -92,7 +93,7 @@ def make_clip(clip: Clip) -> dict[str, Any]:
         return _row(clip, made, path.relative_to(partial), truth)
 
 
-def _made(clips: list[Clip], workers: int) -> Iterator[dict[str, Any]]:
+def _made(clips: list[Clip], workers: int) -> Iterator[ManifestRow]:
     if workers <= 1 or len(clips) <= 1:
         return map(make_clip, clips)
     return unordered(make_clip, clips, workers=min(workers, len(clips)))
@@ -104,9 +105,9 @@ def _packed(truth: Mapping[str, np.ndarray]) -> bytes:
     return stream.getvalue()
 
 
-def _row(clip: Clip, made: Simulated, path: Path, truth: str) -> dict[str, Any]:
+def _row(clip: Clip, made: Simulated, path: Path, truth: str) -> ManifestRow:
     device = device_of(made.recording)
-    return {
+    columns = {
         "clip_key": clip.key,
         "path": path.as_posix(),
         "kind": made.recording.kind,
@@ -115,19 +116,21 @@ def _row(clip: Clip, made: Simulated, path: Path, truth: str) -> dict[str, Any]:
         "vendor": device.manufacturer,
         "device": device.model,
         "truth_path": truth,
-        **made.labels,
-        "seed": clip.seed,
     }
+    return ManifestRow.from_mapping({**columns, **made.labels, "seed": clip.seed})
 
 
-def _finished(folder: Path) -> dict[str, dict[str, Any]]:
+def _finished(folder: Path) -> dict[str, ManifestRow]:
     """Rows of an earlier run whose recording and truth are there, by clip."""
     manifest = folder / MANIFEST
     if not manifest.exists():
         return {}
-    rows = read_manifest(manifest)
-    there = [row for row in rows if (folder / row["path"]).exists() and (folder / row["truth_path"]).exists()]
-    return {row["clip_key"]: row for row in there}
+    there = [row for row in read_manifest(manifest) if _is_whole(folder, row)]
+    return {row.clip_key: row for row in there}
+
+
+def _is_whole(folder: Path, row: ManifestRow) -> bool:
+    return (folder / row.path).exists() and (folder / row.truth_path).is_file()
 
 
 def _keep_recipe(folder: Path, application: Application, seed: int, settings: Any) -> None:

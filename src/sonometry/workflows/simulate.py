@@ -36,7 +36,12 @@ def settings_of(application: Application, config: Configuration, options: Mappin
 
 def simulated(application: Application, *, seed: int, settings: Any = None) -> Simulated:
     """What the application's simulation gives; UsageError for a negative seed."""
-    if seed < 0:
-        raise UsageError(f"--seed must be 0 or more, got {seed}")
+    check_seed(seed)
     made: Simulated = application.load("simulate")(seed, settings)
     return made
+
+
+def check_seed(seed: int) -> None:
+    """UsageError for a seed that no generator takes."""
+    if seed < 0:
+        raise UsageError(f"--seed must be 0 or more, got {seed}")
