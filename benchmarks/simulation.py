@@ -112,7 +112,8 @@ def draw(path: Path) -> None:
     figure, axes = plt.subplots(1, 3, figsize=(10, 4.2), width_ratios=(1, 1, 2.2), layout="constrained")
     extent = (1e3 * rf.lateral_m[0], 1e3 * rf.lateral_m[-1], 1e3 * rf.depth_m[-1], 1e3 * rf.depth_m[0])
     for axis, pair, name in zip(axes, (simus, engine), ("SIMUS", "Sonometry"), strict=False):
-        grey = log_compress(envelope(pair.recording.samples[0]), dynamic_range_db=50)
+        amplitude = envelope(pair.recording.samples[0])
+        grey = log_compress(amplitude, dynamic_range_db=50, reference=float(np.percentile(amplitude, 99.9)))
         axis.imshow(grey, cmap="gray", extent=extent, vmin=0, vmax=1, interpolation="bilinear")
         axis.set(title=name, xlabel="lateral, mm")
     axes[0].set_ylabel("depth, mm")
@@ -122,8 +123,8 @@ def draw(path: Path) -> None:
         turned = line * np.exp(-1j * phase_between(line, simus)) if pair is engine else line
         shown = turned.real[rows, 24]
         axes[2].plot(1e3 * rf.depth_m[rows], shown / np.abs(shown).max(), style, label=name)
-    axes[2].set(title="the middle line, same scatterers", xlabel="depth, mm", ylabel="RF, normalised")
-    axes[2].legend(loc="lower right")
+    axes[2].set(title="the middle line, same scatterers", xlabel="depth, mm", ylabel="RF, normalised", ylim=(-1.1, 1.4))
+    axes[2].legend(loc="upper right", ncols=2)
     path.parent.mkdir(parents=True, exist_ok=True)
     figure.savefig(path, dpi=110)
     print(path)
