@@ -3,20 +3,21 @@
 from __future__ import annotations
 
 import importlib
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from sonometry.io.read import read as read
+    from sonometry.workflows.measure import measure as measure
+    from sonometry.workflows.simulate import simulate as simulate
 
 __version__ = "0.1.0"
 
 #: Public names and the module that holds them; imported on first use, so that `import sonometry` stays fast.
+#: A workflow joins here.
 _PUBLIC = {
     "read": "sonometry.io.read",
     "measure": "sonometry.workflows.measure",
     "simulate": "sonometry.workflows.simulate",
-    "train": "sonometry.workflows.train",
-    "evaluate": "sonometry.workflows.evaluate",
-    "study": "sonometry.workflows.study",
-    "deidentify": "sonometry.workflows.deidentify",
-    "ingest": "sonometry.workflows.ingest",
 }
 
 
