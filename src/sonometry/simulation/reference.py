@@ -93,7 +93,7 @@ def simus_pair(index: int, *, snr_db: float = 30.0) -> Simulated:
         kept = dict(np.load(stream, allow_pickle=False))
     rng = np.random.default_rng([4, index])
     samples = kept["rf"].astype(np.float32) / np.iinfo(np.int16).max
-    recording = recording_of(np.stack([add_noise(frame, snr_db, rng) for frame in samples]), "SIMUS")
+    recording = recording_of(np.stack([add_noise(frame, snr_db, rng) for frame in samples]), "SIMUS simulation")
     rows = np.arange(samples.shape[1])
     spline = CubicSpline(rows[::TRUTH_STRIDE], kept["motion"], axis=1)
     names = ("axial_displacement_m", "lateral_displacement_m", "axial_strain")
