@@ -25,3 +25,8 @@ def test_a_name_that_is_not_there_is_an_attribute_error():
 def test_versions_of_package_and_project_agree():
     project = tomllib.loads((Path(__file__).parents[1] / "pyproject.toml").read_text())
     assert sonometry.__version__ == project["project"]["version"] == version("sonometry")
+
+
+def test_the_names_for_editors_are_the_public_names():
+    stub = (Path(sonometry.__file__).parent / "__init__.pyi").read_text()
+    assert {line.split()[-1] for line in stub.splitlines() if line.startswith("from")} == set(sonometry._PUBLIC)

@@ -3,17 +3,12 @@
 from __future__ import annotations
 
 import importlib
-from typing import TYPE_CHECKING, Any
-
-if TYPE_CHECKING:
-    from sonometry.io.read import read as read
-    from sonometry.workflows.measure import measure as measure
-    from sonometry.workflows.simulate import simulate as simulate
+from typing import Any
 
 __version__ = "0.1.0"
 
 #: Public names and the module that holds them; imported on first use, so that `import sonometry` stays fast.
-#: A workflow joins here.
+#: A workflow joins here and, for editors and type checkers, in __init__.pyi.
 _PUBLIC = {
     "read": "sonometry.io.read",
     "measure": "sonometry.workflows.measure",
