@@ -1,0 +1,296 @@
+"""Quadratic systems of smooth two-component motion, solved line by line with coarser and coarser spacing of lines.
+
+Unknown is an update u = (a, l) on a grid (line, row) that minimises
+
+    sum  D11 a^2 + 2 D12 a l + D22 l^2 - 2 (r1 a + r2 l)
+       + sum  q_aa (d2k (A + a))^2 + q_al (d2j (A + a))^2 + q_la (d2k (L + l))^2 + q_ll (d2j (L + l))^2
+
+with d2k, d2j second differences along the line and across lines and (A, L) the motion so far.
+
+A line is solved exactly: with unknowns interleaved (a_0, l_0, a_1, ...) its matrix is symmetric with four
+sub-diagonals. Second differences reach two lines away, so every third line may be visited at once; three such colours
+are one sweep. What sweeps are slow at is motion that is smooth across lines; that is left to a grid with every second
+line, and so on (semi-coarsening). One V-cycle costs about four sweeps and reduces the error roughly tenfold.
+Source: Briggs, Henson & McCormick, A Multigrid Tutorial, chapters 3 and 7.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+from numba import njit, prange
+
+Real = npt.NDArray[np.float32]
+
+#: Sub-diagonals of the matrix of a line, and lines that are eliminated side by side.
+_BAND, _LANES = 4, 8
+#: Coarsening ends at this number of lines, where a few sweeps solve the system.
+_FEWEST_LINES = 8
+
+
+@dataclass(frozen=True)
+class Smoothness:
+    """Precision (inverse variance) of second differences: of the axial and of the lateral component, along a line and
+    across lines."""
+
+    axial_along: float
+    axial_across: float
+    lateral_along: float
+    lateral_across: float
+
+    def coarser(self) -> Smoothness:
+        """The same prior for lines twice as far apart: half as many second differences, each four times as large."""
+        return Smoothness(2 * self.axial_along, self.axial_across / 8, 2 * self.lateral_along, self.lateral_across / 8)
+
+
+def solve_update(
+    data: Real,
+    right: Real,
+    motion: Real,
+    smoothness: Smoothness,
+    *,
+    coarsen: int = 0,
+) -> Real:
+    """Update (2, line, row) after one V-cycle.
+
+    data : float32 (3, line, row) D11, D12, D22. right : (2, line, row) r1, r2. motion : (2, line, row) A, L.
+    coarsen : number of halvings of the lines before the finest grid that is solved; the update is then smooth across
+        lines and costs 2^-coarsen of the time.
+    """
+    full = right.copy()
+    subtract_prior(full, motion, smoothness.axial_along, smoothness.axial_across, smoothness.lateral_along,
+                   smoothness.lateral_across)  # fmt: skip
+    return _cycle(data, full, smoothness, coarsen)
+
+
+def _cycle(data: Real, right: Real, smoothness: Smoothness, skip: int) -> Real:
+    """V-cycle for the update alone, from zero; `skip` grids are passed over without a sweep."""
+    n_lines = right.shape[1]
+    weights = (
+        smoothness.axial_along, smoothness.axial_across, smoothness.lateral_along, smoothness.lateral_across,
+    )  # fmt: skip
+    update = np.zeros_like(right)
+    if n_lines < 2 * _FEWEST_LINES:
+        for _ in range(6):
+            _sweep(data, right, update, weights)
+        return update
+    if skip == 0:
+        _sweep(data, right, update, weights)
+        left_over = right.copy()
+        subtract_product(left_over, data, update)
+        subtract_prior(left_over, update, *weights)
+    else:
+        left_over = right
+    correction = _cycle(
+        restrict(data, lumped=True), restrict(left_over, lumped=False), smoothness.coarser(), max(skip - 1, 0)
+    )
+    prolong(correction, update)
+    if skip == 0:
+        _sweep(data, right, update, weights)
+    return update
+
+
+def _sweep(data: Real, right: Real, update: Real, weights: tuple[float, float, float, float]) -> None:
+    for colour in range(3):
+        visit_lines(np.arange(colour, right.shape[1], 3), data, right, update, *weights)
+
+
+def restrict(fields: Real, *, lumped: bool) -> Real:
+    """Fields (n, line, row) on every second line: the transpose of `prolong`, or with `lumped` of its linear form.
+
+    Lumping keeps the data term positive.
+    """
+    coarse = np.zeros((fields.shape[0], (fields.shape[1] + 1) // 2, fields.shape[2]), np.float32)
+    _gather(fields, coarse, _parents(fields.shape[1], coarse.shape[1], lumped))
+    return coarse
+
+
+def prolong(coarse: Real, fine: Real) -> None:
+    """Add (n, line, row) on every second line to `fine`: cubic across lines, linear beyond the last."""
+    _scatter(coarse, fine, _parents(fine.shape[1], coarse.shape[1], False))
+
+
+def _parents(n_fine: int, n_coarse: int, is_linear: bool) -> Real:
+    """(fine line, 4) weights of the coarse lines j // 2 - 1 ... j // 2 + 2 that fine line j is interpolated from."""
+    weights = np.zeros((n_fine, 4), np.float32)
+    weights[::2, 1] = 1.0
+    for j in range(1, n_fine, 2):
+        k = j // 2
+        if k + 1 >= n_coarse:
+            weights[j] = (0.0, 1.0, 0.0, 0.0) if is_linear else (-0.5, 1.5, 0.0, 0.0)
+        elif is_linear or k == 0 or k + 2 >= n_coarse:
+            weights[j] = (0.0, 0.5, 0.5, 0.0)
+        else:
+            weights[j] = (-0.0625, 0.5625, 0.5625, -0.0625)
+    return weights
+
+
+@njit(cache=True, parallel=True)
+def _gather(fine, coarse, weights):  # type: ignore[no-untyped-def]  # pragma: no cover (compiled)
+    """coarse += transpose of the interpolation of `weights` applied to `fine`."""
+    n_fields, n_coarse, n_rows = coarse.shape
+    for k in prange(n_coarse):
+        for j in range(max(2 * k - 4, 0), min(2 * k + 4, weights.shape[0])):
+            position = k - j // 2 + 1
+            if 0 <= position < 4 and weights[j, position] != 0:
+                weight = weights[j, position]
+                for field in range(n_fields):
+                    for row in range(n_rows):
+                        coarse[field, k, row] += weight * fine[field, j, row]
+
+
+@njit(cache=True, parallel=True)
+def _scatter(coarse, fine, weights):  # type: ignore[no-untyped-def]  # pragma: no cover (compiled)
+    """fine += interpolation of `coarse` by `weights`."""
+    n_fields, n_fine, n_rows = fine.shape
+    for j in prange(n_fine):
+        for position in range(4):
+            weight = weights[j, position]
+            if weight != 0:
+                for field in range(n_fields):
+                    for row in range(n_rows):
+                        fine[field, j, row] += weight * coarse[field, j // 2 - 1 + position, row]
+
+
+@njit(cache=True, parallel=True)
+def subtract_product(right, data, update):  # type: ignore[no-untyped-def]  # pragma: no cover (compiled)
+    """right -= D update, pixel by pixel."""
+    for line in prange(update.shape[1]):
+        for k in range(update.shape[2]):
+            a, b = update[0, line, k], update[1, line, k]
+            right[0, line, k] -= data[0, line, k] * a + data[1, line, k] * b
+            right[1, line, k] -= data[1, line, k] * a + data[2, line, k] * b
+
+
+@njit(cache=True, parallel=True)
+def subtract_prior(  # type: ignore[no-untyped-def]  # pragma: no cover (compiled)
+    right, motion, axial_along, axial_across, lateral_along, lateral_across
+):
+    """right -= gradient of the prior at a motion (half of it, as everywhere here)."""
+    n_lines, n_rows = motion.shape[1:]
+    for line in prange(n_lines):
+        for component in range(2):
+            along = axial_along if component == 0 else lateral_along
+            across = axial_across if component == 0 else lateral_across
+            here = motion[component, line]
+            out = right[component, line]
+            for k in range(1, n_rows - 1):
+                bend = along * (here[k - 1] - 2 * here[k] + here[k + 1])
+                out[k - 1] -= bend
+                out[k] += 2 * bend
+                out[k + 1] -= bend
+            for centre in range(max(line - 1, 1), min(line + 1, n_lines - 2) + 1):
+                factor = across * (-2.0 if centre == line else 1.0)
+                one, two, three = (
+                    motion[component, centre - 1],
+                    motion[component, centre],
+                    motion[component, centre + 1],
+                )
+                for k in range(n_rows):
+                    out[k] -= factor * (one[k] - 2 * two[k] + three[k])
+
+
+@njit(cache=True, parallel=True)
+def visit_lines(  # type: ignore[no-untyped-def]  # pragma: no cover (compiled)
+    lines, data, right, update, axial_along, axial_across, lateral_along, lateral_across
+):
+    """Solve the listed lines exactly with the others held; no two of them may be nearer than three lines.
+
+    Eight lines are eliminated side by side in vector registers.
+    """
+    n_lines, n_rows = update.shape[1:]
+    stencils = _across_stencils(n_lines)
+    for block in prange((lines.size + _LANES - 1) // _LANES):
+        band = np.zeros((2 * n_rows + _BAND, _BAND + 1, _LANES))
+        solution = np.zeros((2 * n_rows + _BAND, _LANES))
+        n_used = min(_LANES, lines.size - block * _LANES)
+        own = np.empty(_LANES, np.int64)
+        for lane in range(_LANES):
+            own[lane] = lines[block * _LANES + min(lane, n_used - 1)]
+        _fill(band[_BAND:], solution[_BAND:], data, right, update, own, stencils, 0, axial_along, axial_across)
+        _fill(band[_BAND:], solution[_BAND:], data, right, update, own, stencils, 1, lateral_along, lateral_across)
+        eliminate(band, solution)
+        for k in range(n_rows):
+            for lane in range(n_used):
+                update[0, own[lane], k] = solution[_BAND + 2 * k, lane]
+                update[1, own[lane], k] = solution[_BAND + 2 * k + 1, lane]
+
+
+@njit(cache=True)
+def _across_stencils(n_lines):  # type: ignore[no-untyped-def]  # pragma: no cover (compiled)
+    """(line, 5) row of the sum of squared second differences across lines, for the lines -2 ... +2 about each."""
+    stencils = np.zeros((n_lines, 5))
+    for centre in range(1, n_lines - 1):
+        for one in range(-1, 2):
+            for other in range(-1, 2):
+                factor = (-2.0 if one == 0 else 1.0) * (-2.0 if other == 0 else 1.0)
+                stencils[centre + one, other - one + 2] += factor
+    return stencils
+
+
+@njit(cache=True)
+def _fill(  # type: ignore[no-untyped-def]  # pragma: no cover (compiled)
+    band, solution, data, right, update, own, stencils, component, along, across
+):
+    """Matrices and right sides of one component of the lines `own`."""
+    n_lines, n_rows = update.shape[1:]
+    neighbours = np.zeros((4, _LANES), np.int64)
+    factors = np.zeros((4, _LANES), np.float32)
+    for n, offset in enumerate((-2, -1, 1, 2)):
+        for lane in range(_LANES):
+            neighbours[n, lane] = min(max(own[lane] + offset, 0), n_lines - 1)
+            factors[n, lane] = across * stencils[own[lane], offset + 2]
+    for k in range(n_rows):
+        i = 2 * k + component
+        edge = min(k, n_rows - 1 - k)
+        on_diagonal = along * (6 if edge >= 2 else (5 if edge == 1 else 1))
+        beside = 0.0 if k == 0 else along * (-4 if 2 <= k <= n_rows - 2 else -2)
+        beyond = along if k >= 2 else 0.0
+        for lane in range(_LANES):
+            line = own[lane]
+            band[i, 0, lane] = data[2 * component, line, k] + across * stencils[line, 2] + on_diagonal
+            band[i, 2, lane] = beside
+            band[i, 4, lane] = beyond
+            value = right[component, line, k]
+            for n in range(4):
+                value -= factors[n, lane] * update[component, neighbours[n, lane], k]
+            solution[i, lane] = value
+        if component == 1:
+            for lane in range(_LANES):
+                band[i, 1, lane] = data[1, own[lane], k]
+
+
+@njit(cache=True, fastmath=True)
+def eliminate(band, solution):  # type: ignore[no-untyped-def]  # pragma: no cover (compiled)
+    """Solve symmetric positive definite systems side by side, in place, by L D L^T.
+
+    band : (4 + n, 5, lane) float64; band[4 + i, d] is the element (i, i - d), the first four rows are 0.
+        Overwritten by L and, in place of the diagonal, by 1 / D.
+    solution : (4 + n, lane) right sides, the first four rows 0; overwritten by the solutions.
+    """
+    size = solution.shape[0]
+    for i in range(_BAND, size):
+        here, one, two, three, four = band[i], band[i - 1], band[i - 2], band[i - 3], band[i - 4]
+        value = solution[i]
+        for v in range(_LANES):
+            r4 = here[4, v]
+            l4 = r4 * four[0, v]
+            r3 = here[3, v] - r4 * three[1, v]
+            l3 = r3 * three[0, v]
+            r2 = here[2, v] - r4 * two[2, v] - r3 * two[1, v]
+            l2 = r2 * two[0, v]
+            r1 = here[1, v] - r4 * one[3, v] - r3 * one[2, v] - r2 * one[1, v]
+            l1 = r1 * one[0, v]
+            here[0, v] = 1.0 / (here[0, v] - r4 * l4 - r3 * l3 - r2 * l2 - r1 * l1)
+            here[1, v], here[2, v], here[3, v], here[4, v] = l1, l2, l3, l4
+            value[v] -= (
+                l4 * solution[i - 4, v] + l3 * solution[i - 3, v] + l2 * solution[i - 2, v] + l1 * solution[i - 1, v]
+            )
+    for i in range(size - 1, _BAND - 1, -1):
+        for v in range(_LANES):
+            solution[i, v] *= band[i, 0, v]
+        for d in range(1, min(size - 1 - i, _BAND) + 1):
+            for v in range(_LANES):
+                solution[i, v] -= band[i + d, d, v] * solution[i + d, v]
