@@ -1,12 +1,12 @@
 """Displacement on integer lags by dynamic programming: the correlation of blocks against steps between neighbours.
 
-Costs are (cell line, cell row, line lag, row lag). A path through cells pays the cost of its lags and, from cell to cell,
-a penalty that grows linearly with the step and saturates, so that a slip plane stays possible:
+Costs are (cell line, cell row, line lag, row lag). A path through cells pays the cost of its lags and, from cell to
+cell, a penalty that grows linearly with the step and saturates, so that a slip plane stays possible:
 
     C(cell, d) = cost(cell, d) + min( min_d' C(previous, d') + p_l |dl - dl'| + p_r |dr - dr'|,  min_d' C + jump )
 
-The minimum over d' is a distance transform, linear in the number of lags. `best_path` follows one line of cells (the seed
-of the published method), `aggregate` sums the costs of the paths that reach a cell from four directions, which
+The minimum over d' is a distance transform, linear in the number of lags. `best_path` follows one line of cells (the
+seed of the published method), `aggregate` sums the costs of the paths that reach a cell from four directions, which
 propagates a seed from wherever the match is unique to the whole image instead of from one line.
 Sources: Rivaz et al. 2008, doi:10.1109/TMI.2008.917243; Hirschmueller 2008, doi:10.1109/TPAMI.2007.1166;
 Felzenszwalb & Huttenlocher 2012, doi:10.4086/toc.2012.v008a019.

@@ -17,6 +17,7 @@ the frame), here as a filter that needs no resampling.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -47,9 +48,9 @@ class PulseModel:
 
 def measure_pulse(frames: tuple[Complex, ...], band: EchoBand) -> PulseModel:
     """Pulse and beam from the speckle of baseband frames (line, row)."""
-    along = sum(_along_depth(np.mean(z[:, 1:] * z[:, :-1].conj(), axis=0)) for z in frames)
+    along = _along_depth(sum(np.mean(z[:, 1:] * z[:, :-1].conj(), axis=0) for z in frames))
     turn = np.angle(np.append(along, along[-1]))
-    one, two = (np.abs(sum(_along_depth(np.mean(z[lag:] * z[:-lag].conj(), axis=0)) for z in frames)) for lag in (1, 2))
+    one, two = (np.abs(_along_depth(sum(np.mean(z[lag:] * z[:-lag].conj(), axis=0) for z in frames))) for lag in (1, 2))
     # Noise is white across lines: the ratio of lags 1 and 2 does not feel it, while that of lags 0 and 1 does.
     ratio = np.clip(two / np.maximum(one, 1e-30), 1e-6, 1 - 1e-6)
     variance = np.clip(-3 / (4 * np.log(ratio)), *BEAM_VARIANCE_RANGE)
@@ -62,8 +63,9 @@ def measure_pulse(frames: tuple[Complex, ...], band: EchoBand) -> PulseModel:
     )
 
 
-def _along_depth(products: npt.NDArray[np.complexfloating]) -> npt.NDArray[np.complex128]:
+def _along_depth(products: Any) -> npt.NDArray[np.complex128]:
     """Smoothed over depth."""
-    width = max(2.0, SMOOTHING_SHARE * products.size)
-    smooth: npt.NDArray[np.complex128] = gaussian_filter1d(products.astype(np.complex128), width, mode="nearest")
+    values = np.asarray(products, dtype=np.complex128)
+    width = max(2.0, SMOOTHING_SHARE * values.size)
+    smooth: npt.NDArray[np.complex128] = gaussian_filter1d(values, width, mode="nearest")
     return smooth

@@ -4,8 +4,7 @@
    blocks picks lags that agree with their neighbours; a robust smooth field is fitted to them.
 2. The later envelope is stretched back by that field and smaller blocks are compared over the few lags that are left.
 
-The range covers compression and decompression and grows with depth of the image, not with depth in it: a hand-held probe
-also moves as a whole. Sources: see `numerics.dynamic_programming`; second pass after stretching: Alam et al. 1998,
+The range covers compression and decompression and is the same at every depth: a hand-held probe also moves as a whole. Sources: see `numerics.dynamic_programming`; second pass after stretching: Alam et al. 1998,
 doi:10.1109/58.710545.
 """
 
@@ -33,7 +32,7 @@ class SearchConfig:
     largest_strain : axial range is this share of the imaged depth, and at least `least_range_wavelengths`.
     lateral_range_mm : largest motion across lines.
     first_cell, second_cell : (pulse lengths, beam widths) of a cell of the two passes; blocks are twice as wide.
-    step_price : penalty per pulse length or beam width of difference between neighbouring cells, in units of correlation.
+    step_price : penalty per pulse length or beam width of difference between neighbouring cells, as correlation.
     jump_price : largest penalty, whatever the difference.
     """
 
