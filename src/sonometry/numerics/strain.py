@@ -7,6 +7,7 @@ is NaN. Windows are cut at the edges of the image, so a linear displacement has 
 
 from __future__ import annotations
 
+import numba
 import numpy as np
 import numpy.typing as npt
 
@@ -42,35 +43,64 @@ def least_squares_strain(
     known = np.isfinite(displacement_m)
     trust = known.astype(np.float64) if weights is None else np.where(known, weights, 0.0)
     values = np.where(known, displacement_m, 0.0).astype(np.float64)
-    values -= _reference(values, known)
-    return _weighted_slope(values, trust, window, minimum_support) / step_m
+    values -= values.sum(axis=0) / np.maximum(known.sum(axis=0), 1)
+    slope = np.empty_like(values)
+    _sliding_slope(values, trust, window // 2, minimum_support, slope)
+    return slope / step_m
 
 
-def _reference(values: Array, known: npt.NDArray[np.bool_]) -> Array:
-    """Mean of each line, taken off before products are formed so that they lose no digits."""
-    counts = np.maximum(known.sum(axis=0), 1)
-    reference: Array = values.sum(axis=0) / counts
-    return reference
+#: Lines that advance together, so that their sums stay in registers.
+_BLOCK_LINES = 64
 
 
-def _weighted_slope(values: Array, weights: Array, window: int, minimum_support: float) -> Array:
-    """Weighted least-squares slope per sample in a sliding window, from moments over depth."""
-    n_rows = values.shape[0]
-    rows = (np.arange(n_rows) - (n_rows - 1) / 2)[:, None]
-    weighted = weights * values
-    s0, s1, s2 = (_windowed(weights * rows**k, window) for k in range(3))
-    t0, t1 = _windowed(weighted, window), _windowed(weighted * rows, window)
-    support = _windowed((weights > 0).astype(np.float64), window)
-    available = _windowed(np.ones((n_rows, 1)), window)
-    is_known = support >= np.maximum(minimum_support * available, 1.5)
-    determinant = np.where(is_known, s0 * s2 - s1**2, 1.0)
-    return np.where(is_known, (s0 * t1 - s1 * t0) / determinant, np.nan)
+@numba.njit(parallel=True, cache=True)
+def _sliding_slope(values, weights, half, minimum_support, slope):  # type: ignore[no-untyped-def]
+    """Weighted least-squares slope per sample; moments about the window's centre are carried from row to row."""
+    n_rows, n_lines = values.shape
+    n_blocks = (n_lines + _BLOCK_LINES - 1) // _BLOCK_LINES
+    for block in numba.prange(n_blocks):
+        first, last = block * _BLOCK_LINES, min((block + 1) * _BLOCK_LINES, n_lines)
+        # s0 s1 s2: sums of weight x offset^k; t0 t1: of weight x value x offset^k; then the number of samples.
+        moments = np.zeros((6, last - first))
+        for row in range(-half, n_rows):
+            _shift(moments)
+            if row + half < n_rows:
+                _add(moments, values[row + half, first:last], weights[row + half, first:last], half, 1)
+            if row - half - 1 >= 0:
+                _add(moments, values[row - half - 1, first:last], weights[row - half - 1, first:last], -half - 1, -1)
+            if row >= 0:
+                available = min(row + half, n_rows - 1) - max(row - half, 0) + 1
+                _slopes(moments, max(minimum_support * available, 2.0), slope[row, first:last])
 
 
-def _windowed(image: Array, window: int) -> Array:
-    """Sum over `window` rows about each row, cut at the edges."""
-    n_rows, half = image.shape[0], window // 2
-    running = np.concatenate([np.zeros((1, *image.shape[1:])), np.cumsum(image, axis=0)])
-    rows = np.arange(n_rows)
-    summed: Array = running[np.minimum(rows + half + 1, n_rows)] - running[np.maximum(rows - half, 0)]
-    return summed
+@numba.njit(cache=True)
+def _shift(moments):  # type: ignore[no-untyped-def]
+    """Move the centre by one sample: every offset becomes one smaller."""
+    for j in range(moments.shape[1]):
+        moments[2, j] += moments[0, j] - 2 * moments[1, j]
+        moments[1, j] -= moments[0, j]
+        moments[4, j] -= moments[3, j]
+
+
+@numba.njit(cache=True)
+def _add(moments, values, weights, offset, sign):  # type: ignore[no-untyped-def]
+    """Take one row into the window (sign 1) or out of it (sign -1)."""
+    for j in range(moments.shape[1]):
+        weight = sign * weights[j]
+        moments[0, j] += weight
+        moments[1, j] += weight * offset
+        moments[2, j] += weight * offset * offset
+        moments[3, j] += weight * values[j]
+        moments[4, j] += weight * values[j] * offset
+        moments[5, j] += sign * (weights[j] > 0)
+
+
+@numba.njit(cache=True)
+def _slopes(moments, least, slope):  # type: ignore[no-untyped-def]
+    """Slope of every line, NaN where the window holds fewer than `least` samples."""
+    for j in range(moments.shape[1]):
+        s0, s1, s2, t0, t1 = moments[0, j], moments[1, j], moments[2, j], moments[3, j], moments[4, j]
+        if moments[5, j] >= least:
+            slope[j] = (s0 * t1 - s1 * t0) / (s0 * s2 - s1 * s1)
+        else:
+            slope[j] = np.nan
