@@ -14,7 +14,7 @@ from sonometry.core.cine import Cine
 from sonometry.core.errors import DataError
 from sonometry.core.source import Source, digest_files
 from sonometry.io.dicom_frames import DicomFrames, open_frames
-from sonometry.io.dicom_header import DicomFile, device_of, is_synthetic, open_dicom, text
+from sonometry.io.dicom_header import DicomFile, device_of, is_synthetic, open_dicom, text, uid
 from sonometry.io.dicom_regions import Calibration, calibrate
 from sonometry.io.dicom_timing import FrameTiming, frame_timing
 from sonometry.io.dicom_waveform import ecg_of
@@ -89,7 +89,7 @@ def open_recording(path: Path) -> OpenedDicom:
 
 def _what(file: DicomFile) -> str:
     """Kind of object by its SOP class, "object" when that is unknown."""
-    sop_class = UID(text(file.dataset, "SOPClassUID"))
+    sop_class = uid(text(file.dataset, "SOPClassUID"))
     return sop_class.name.removesuffix(" Storage") if sop_class and sop_class.name != str(sop_class) else "object"
 
 

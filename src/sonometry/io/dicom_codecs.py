@@ -27,8 +27,9 @@ from pydicom.uid import (
 )
 
 from sonometry.io import jpeg_stream
-from sonometry.io.dicom_header import lenient_pydicom
+from sonometry.io.dicom_header import lenient_pydicom, uid
 from sonometry.io.dicom_pixels import PixelModule
+from sonometry.io.native_noise import without_native_messages
 
 JPEG_DCT = (JPEGBaseline8Bit, JPEGExtended12Bit)
 JPEG_LOSSLESS = (JPEGLossless, JPEGLosslessSV1)
@@ -85,22 +86,28 @@ def decode_native(data: bytes, module: PixelModule) -> Samples:
 def decode_compressed(data: bytes, module: PixelModule, syntax: str) -> Samples:
     """Samples of one compressed frame. FrameError when the stream is damaged, of another size or of an unknown kind."""
     _check_size(data, module)
+    if syntax == RLELossless:
+        return _decode_rle(data, module)
     try:
-        if syntax == RLELossless:
-            return _decode_rle(data, module)
-        if syntax == JPEGExtended12Bit:
-            return _decode_jpeg_12bit(data, module)
-        if syntax in HIGH_THROUGHPUT:
-            return _decode_high_throughput(data, module)
-        if syntax in (*JPEG_LOSSLESS, *JPEG_2000):
-            return _decode_with_pydicom(data, module, syntax, "gdcm")
-        if syntax in JPEG_LS:
-            return _decode_with_pydicom(data, module, syntax, "pyjpegls")
+        with without_native_messages():
+            return _decode_with_library(data, module, syntax)
     except FrameError:
         raise
-    except Exception as error:  # five decoders, each with its own failures, none of which tells a user more
+    except Exception as error:  # four decoders, each with its own failures, none of which tells a user more
         raise FrameError("its compressed data is damaged") from error
-    raise FrameError(f"nothing decodes the transfer syntax {UID(syntax).name}; export it uncompressed or as JPEG")
+
+
+def _decode_with_library(data: bytes, module: PixelModule, syntax: str) -> Samples:
+    if syntax == JPEGExtended12Bit:
+        return _decode_jpeg_12bit(data, module)
+    if syntax in HIGH_THROUGHPUT:
+        return _decode_high_throughput(data, module)
+    if syntax in (*JPEG_LOSSLESS, *JPEG_2000):
+        return _decode_with_pydicom(data, module, syntax, "gdcm")
+    if syntax in JPEG_LS:
+        return _decode_with_pydicom(data, module, syntax, "pyjpegls")
+    known = uid(syntax).name if uid(syntax).is_transfer_syntax else "in its header"
+    raise FrameError(f"nothing decodes the transfer syntax {known}; export it uncompressed or as JPEG")
 
 
 def _in_place(flat: np.ndarray, module: PixelModule) -> np.ndarray:
@@ -145,9 +152,11 @@ def _j2k_size(data: bytes) -> tuple[int, int] | None:
 def _decode_rle(data: bytes, module: PixelModule) -> Samples:
     from rle import decode_pixel_data
 
-    planes = decode_pixel_data(
-        data, version=2, rows=module.rows, columns=module.columns, bits_allocated=module.bits_allocated
-    )
+    size = {"rows": module.rows, "columns": module.columns, "bits_allocated": module.bits_allocated}
+    try:
+        planes = decode_pixel_data(data, version=2, **size)
+    except ValueError as error:
+        raise FrameError("its compressed data is damaged") from error
     word = np.dtype("<u2") if module.bits_allocated == 16 else np.dtype(np.uint8)
     flat = np.frombuffer(planes, word)
     if flat.size != module.rows * module.columns * module.samples:

@@ -17,7 +17,7 @@ from sonometry.core.errors import DataError
 from sonometry.io import jpeg_stream
 from sonometry.io.dicom_codecs import FrameError, Samples, actual_syntax, decode_compressed, decode_native
 from sonometry.io.dicom_fragments import FrameIndex, index_encapsulated, index_native, with_swapped_bytes
-from sonometry.io.dicom_header import DicomFile
+from sonometry.io.dicom_header import DicomFile, uid
 from sonometry.io.dicom_pixels import PixelModule, pixel_module
 from sonometry.io.luminance import grey_from_rgb, grey_from_samples, grey_share_as_rgb, grey_share_as_ybr
 
@@ -90,7 +90,7 @@ def open_frames(file: DicomFile) -> tuple[DicomFrames, tuple[str, ...]]:
     first = index.read(0)
     syntax = actual_syntax(first, file.transfer_syntax) if is_compressed else file.transfer_syntax
     notes = []
-    if is_compressed and syntax != file.transfer_syntax and UID(file.transfer_syntax) != UID(syntax):
+    if is_compressed and syntax != file.transfer_syntax:
         notes.append(f"the frames are {UID(syntax).name}, not {_syntax_name(file.transfer_syntax)} as the header says")
     decoder = FrameDecoder(module, syntax, is_compressed)
     try:
@@ -103,7 +103,7 @@ def open_frames(file: DicomFile) -> tuple[DicomFrames, tuple[str, ...]]:
 
 def _syntax_name(syntax: str) -> str:
     """Name of a known transfer syntax; an unknown one stays out of the message."""
-    return UID(syntax).name if UID(syntax).is_transfer_syntax else "what"
+    return uid(syntax).name if uid(syntax).is_transfer_syntax else "what"
 
 
 def _settle_colour(decoder: FrameDecoder, first: bytes) -> tuple[FrameDecoder, tuple[str, ...]]:

@@ -19,6 +19,7 @@ import pydicom
 from pydicom import config
 from pydicom.dataset import Dataset
 from pydicom.uid import (
+    UID,
     DeflatedExplicitVRLittleEndian,
     ExplicitVRBigEndian,
     ExplicitVRLittleEndian,
@@ -177,6 +178,11 @@ def text(dataset: Dataset, keyword: str) -> str:
     if isinstance(found, Sequence) and not isinstance(found, str | bytes):
         found = found[0] if len(found) else ""
     return "" if found is None or isinstance(found, bytes) else str(found).strip("\0 ")
+
+
+def uid(text_of_uid: str) -> UID:
+    """A UID that may be invalid; nothing is checked or warned of."""
+    return UID(text_of_uid, validation_mode=config.IGNORE)
 
 
 def items(dataset: Dataset, keyword: str) -> list[Dataset]:

@@ -15,7 +15,7 @@ from pydicom.uid import UID, generate_uid
 
 from sonometry.core.errors import DataError
 from sonometry.core.provenance import library_version
-from sonometry.io.dicom_header import integer, lenient_pydicom, open_dicom, text
+from sonometry.io.dicom_header import integer, lenient_pydicom, open_dicom, text, uid
 
 MANUFACTURER = "Sonometry"
 
@@ -66,7 +66,7 @@ def source_identity(path: Path) -> SourceIdentity:
     dataset = open_dicom(path).dataset
     uids = {}
     for keyword in ("StudyInstanceUID", "SeriesInstanceUID", "SOPInstanceUID", "SOPClassUID"):
-        uids[keyword] = UID(text(dataset, keyword), validation_mode=0)
+        uids[keyword] = uid(text(dataset, keyword))
         if not uids[keyword].is_valid:
             raise DataError(f"{path.name} has no valid {keyword}, so no DICOM result can be filed beside it")
     modules = Dataset()

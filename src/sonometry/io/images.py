@@ -23,6 +23,7 @@ from sonometry.core.source import Source, digest_files
 from sonometry.io.dicom_timing import NOMINAL_RATE_HZ, uniform_times_s
 from sonometry.io.facts import Facts
 from sonometry.io.luminance import grey_from_rgb, grey_from_samples
+from sonometry.io.native_noise import without_native_messages
 from sonometry.io.sniff import check_readable
 from sonometry.io.told import told_spacing, told_times
 
@@ -72,8 +73,6 @@ class PictureFrames:
         self.path = path
         self.notes: tuple[str, ...] = ()
         self._open()
-        self.format = str(self._image.format)
-        self.n_frames = int(getattr(self._image, "n_frames", 1))
         first = self.frame(0)
         self.size: tuple[int, int] = (first.shape[0], first.shape[1])
         self.dtype: np.dtype[Any] = first.dtype
@@ -89,7 +88,7 @@ class PictureFrames:
         """(H, W) grey. DataError names the picture that cannot be decoded."""
         with self._lock:
             try:
-                with _no_bombs():
+                with _no_bombs(), without_native_messages():
                     self._image.seek(index)
                     grey = _grey(self._image)
             except Exception as error:  # Pillow's decoders raise whatever a damaged file leads them to
@@ -137,15 +136,19 @@ class PictureFrames:
         self._open()
 
     def _open(self) -> None:
+        stream = self.path.open("rb")
+        # Pillow leaves files of damaged pictures open, so the stream is this object's to close.
+        self._closer = weakref.finalize(self, stream.close)
         try:
-            with _no_bombs():
-                self._image = Image.open(self.path)
+            with _no_bombs(), without_native_messages():
+                self._image = Image.open(stream)
+                self.n_frames = int(getattr(self._image, "n_frames", 1))
         except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
             raise DataError(f"{self.path.name} has too many pixels for a genuine picture; export it smaller") from error
         except Exception as error:  # see `frame`
             raise DataError(f"{self.path.name} is not a readable image: it is damaged or of an unknown kind") from error
+        self.format = str(self._image.format)
         self._lock = threading.Lock()
-        self._closer = weakref.finalize(self, self._image.close)
 
     def _durations_ms(self) -> list[float]:
         """How long each picture is shown; 0 where the file does not say."""
@@ -153,7 +156,7 @@ class PictureFrames:
         with self._lock:
             for index in range(self.n_frames):
                 try:
-                    with _no_bombs():
+                    with _no_bombs(), without_native_messages():
                         self._image.seek(index)
                         if self.format == "WEBP":
                             self._image.load()

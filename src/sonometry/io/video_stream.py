@@ -67,6 +67,7 @@ class VideoFrames:
         if not self._is_as_indexed():
             self.index = self._index_pictures()
             self._reset()
+        _check_length(name, content)
         if self.index.n_announced - self.index.n_frames > COUNT_SLACK_FRAMES:
             raise DataError(
                 f"{name} announces {self.index.n_announced} frames but holds {self.index.n_frames}: "
@@ -209,6 +210,19 @@ def _open(content: Path | bytes) -> Any:
     return av.open(source, metadata_errors="ignore")
 
 
+def _check_length(name: str, content: Path | bytes) -> None:
+    """DataError for a RIFF file (AVI) that is shorter than its first chunk says."""
+    if isinstance(content, bytes):
+        return
+    with content.open("rb") as stream:
+        head = stream.read(8)
+    announced = int.from_bytes(head[4:8], "little") + 8
+    # Recorders that stream write the largest number or none.
+    is_known = head[:4] == b"RIFF" and 8 < announced < 0xFFFFFFFF
+    if is_known and announced > content.stat().st_size + 1:
+        raise DataError(f"{name} announces {announced} bytes but has fewer: the video is truncated; copy it again")
+
+
 def _index_packets(name: str, content: Path | bytes) -> VideoIndex:
     """Index a stream by its packets. DataError when it is no video or has no packet."""
     stamps: list[int | None] = []
@@ -219,6 +233,7 @@ def _index_packets(name: str, content: Path | bytes) -> VideoIndex:
                 raise DataError(f"{name} has no video stream; pass a clip with pictures")
             stream = container.streams.video[0]
             index = _describe_stream(name, container, stream)
+            duration_s = _header_duration_s(container)
             for packet in container.demux(stream):
                 if packet.size == 0 or packet.is_discard:
                     continue
@@ -233,6 +248,8 @@ def _index_packets(name: str, content: Path | bytes) -> VideoIndex:
     if not stamps:
         raise DataError(f"{name} holds no frame; export it again")
     ordered = sorted(stamp for stamp in stamps if stamp is not None)
+    if ordered and index.n_announced == 0:
+        index = replace(index, n_announced=_announced_by_duration(duration_s, ordered, index.seconds_per_stamp))
     is_complete = len(ordered) == len(stamps) == len(set(ordered))
     return replace(
         index,
@@ -242,7 +259,28 @@ def _index_packets(name: str, content: Path | bytes) -> VideoIndex:
     )
 
 
+def _header_duration_s(container: Any) -> float:
+    """Duration that the header of a Matroska, Flash or Windows Media file states; 0 for others, which estimate it.
+
+    With sound the duration may be that of the sound.
+    """
+    is_stated = any(name in container.format.name for name in ("matroska", "flv", "asf"))
+    return (
+        container.duration / av.time_base if is_stated and container.duration and not container.streams.audio else 0.0
+    )
+
+
+def _announced_by_duration(duration_s: float, stamps: list[int], seconds_per_stamp: float) -> int:
+    """Frames that a stated duration means at the rate of the frames that are there; 0 when that tells nothing."""
+    if duration_s <= 0 or len(stamps) < 2 or seconds_per_stamp <= 0:
+        return 0
+    mean_s = (stamps[-1] - stamps[0]) * seconds_per_stamp / (len(stamps) - 1)
+    return int(duration_s / mean_s) if mean_s > 0 else 0
+
+
 def _describe_stream(name: str, container: Any, stream: Any) -> VideoIndex:
+    if stream.codec_context is None:
+        raise DataError(f"{name} is encoded in a way that nothing decodes; export it as MP4 or AVI")
     height, width = stream.codec_context.height, stream.codec_context.width
     if not (1 <= height <= MAX_SIDE_PX and 1 <= width <= MAX_SIDE_PX):
         raise DataError(f"{name} has pictures of {height} x {width} pixels, which cannot be read; export it again")

@@ -6,7 +6,11 @@ The last two axes (the first two of NIfTI) are the picture; what remains is time
 
 from __future__ import annotations
 
+import gzip
+import math
+import struct
 import tempfile
+import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -20,6 +24,7 @@ from sonometry.core.source import Source, digest_files
 from sonometry.io.dicom_timing import NOMINAL_RATE_HZ, uniform_times_s
 from sonometry.io.facts import Facts
 from sonometry.io.luminance import grey_from_rgb
+from sonometry.io.native_noise import without_native_messages
 from sonometry.io.sniff import read_head
 from sonometry.io.told import told_spacing, told_times
 
@@ -101,15 +106,43 @@ def _cine(
 def _read_with_itk(path: Path) -> Any:
     import SimpleITK
 
-    is_shown = SimpleITK.ProcessObject.GetGlobalWarningDisplay()
-    SimpleITK.ProcessObject.SetGlobalWarningDisplay(False)
+    if _ending(path).startswith(".nii"):
+        _check_nifti_length(path)
     try:
-        with _with_known_ending(path) as named:
+        with _with_known_ending(path) as named, without_native_messages():
             return SimpleITK.ReadImage(str(named))
     except RuntimeError as error:
         raise DataError(f"{path.name} is not a readable image volume: it is damaged or truncated") from error
-    finally:
-        SimpleITK.ProcessObject.SetGlobalWarningDisplay(is_shown)
+
+
+def _check_nifti_length(path: Path) -> None:
+    """DataError for a file that ends before its voxels do: ITK fills them with zeros and says nothing."""
+    opened = gzip.open if read_head(path).startswith(b"\x1f\x8b") else open
+    try:
+        with opened(path, "rb") as stream:
+            header = stream.read(544)
+            expected = _nifti_length(header)
+            stream.seek(expected - 1)
+            is_complete = len(stream.read(1)) == 1
+    except (OSError, EOFError, zlib.error, struct.error, ValueError, OverflowError) as error:
+        raise DataError(f"{path.name} is not a readable NIfTI file: it is damaged or truncated") from error
+    if not is_complete:
+        raise DataError(f"{path.name} ends before its {expected} bytes: the file is truncated; copy it again")
+
+
+def _nifti_length(header: bytes) -> int:
+    """Bytes up to the last voxel (nifti1.h, nifti2.h: dim, bitpix, vox_offset)."""
+    order = "<" if header[:4] in (struct.pack("<i", 348), struct.pack("<i", 540)) else ">"
+    if header[4:7] in (b"n+2", b"ni2"):
+        dims = struct.unpack(f"{order}8q", header[16:80])
+        (bits,), (offset,) = struct.unpack(f"{order}h", header[14:16]), struct.unpack(f"{order}q", header[168:176])
+    else:
+        dims = struct.unpack(f"{order}8h", header[40:56])
+        (bits,), (offset,) = struct.unpack(f"{order}h", header[72:74]), struct.unpack(f"{order}f", header[108:112])
+    n_voxels = math.prod(dims[1 : 1 + dims[0]]) if 1 <= dims[0] <= 7 else 0
+    if n_voxels <= 0 or bits <= 0:
+        raise ValueError("no voxels")
+    return int(offset) + n_voxels * bits // 8
 
 
 @contextmanager
