@@ -17,9 +17,11 @@ from sonometry.io.dicom_frames import DicomFrames, open_frames
 from sonometry.io.dicom_header import DicomFile, device_of, is_synthetic, open_dicom, text, uid
 from sonometry.io.dicom_regions import Calibration, calibrate
 from sonometry.io.dicom_timing import FrameTiming, frame_timing
+from sonometry.io.dicom_video import is_video, open_video
 from sonometry.io.dicom_waveform import ecg_of
 from sonometry.io.facts import Facts
 from sonometry.io.told import told_spacing, told_times
+from sonometry.io.video_stream import VideoFrames
 
 
 @dataclass(frozen=True, eq=False)
@@ -27,14 +29,15 @@ class OpenedDicom:
     """A file with all that its header says about the frames, before a user's facts."""
 
     file: DicomFile
-    frames: DicomFrames
+    syntax: str
+    frames: DicomFrames | VideoFrames
     calibration: Calibration
     timing: FrameTiming
     notes: tuple[str, ...]
 
     @property
     def format(self) -> str:
-        return f"DICOM {UID(self.frames.decoder.syntax).name}"
+        return f"DICOM {UID(self.syntax).name}"
 
 
 def read_dicom(path: Path, facts: Facts | None = None) -> Cine:
@@ -76,14 +79,21 @@ def open_recording(path: Path) -> OpenedDicom:
     file = open_dicom(path)
     if file.pixels is None:
         raise DataError(f"{file.name} is a DICOM {_what(file)} without pixels; pass an ultrasound image or cine")
-    frames, frame_notes = open_frames(file)
+    if is_video(file):
+        return _opened(file, file.transfer_syntax, open_video(file), ())
+    frames, notes = open_frames(file)
+    return _opened(file, frames.decoder.syntax, frames, notes)
+
+
+def _opened(file: DicomFile, syntax: str, frames: DicomFrames | VideoFrames, notes: tuple[str, ...]) -> OpenedDicom:
     n_frames, height, width = frames.shape
     return OpenedDicom(
         file=file,
+        syntax=syntax,
         frames=frames,
         calibration=calibrate(file.dataset, height, width),
         timing=frame_timing(file.dataset, n_frames),
-        notes=(*_origin_notes(file), *frame_notes),
+        notes=(*_origin_notes(file), *notes),
     )
 
 

@@ -152,7 +152,7 @@ def _j2k_size(data: bytes) -> tuple[int, int] | None:
 def _decode_rle(data: bytes, module: PixelModule) -> Samples:
     from rle import decode_pixel_data
 
-    size = {"rows": module.rows, "columns": module.columns, "bits_allocated": module.bits_allocated}
+    size: dict[str, Any] = {"rows": module.rows, "columns": module.columns, "bits_allocated": module.bits_allocated}
     try:
         planes = decode_pixel_data(data, version=2, **size)
     except ValueError as error:

@@ -8,7 +8,7 @@ import numpy as np
 from pydicom.dataset import Dataset
 
 from sonometry.io.dicom import OpenedDicom
-from sonometry.io.dicom_frames import FrameError
+from sonometry.io.dicom_frames import DicomFrames, FrameError
 from sonometry.io.dicom_header import number, numbers, text, value
 from sonometry.io.dicom_regions import regions_of
 from sonometry.io.luminance import grey_share_as_rgb, grey_share_as_ybr
@@ -82,20 +82,23 @@ def _timing_problems(dataset: Dataset, opened: OpenedDicom) -> Iterator[str]:
 
 
 def _pixel_problems(opened: OpenedDicom) -> Iterator[str]:
+    if not isinstance(opened.frames, DicomFrames):
+        yield "the frames are a video stream, whose compression smooths speckle"
+        return
     module = opened.frames.decoder.module
     if module.photometric == "PALETTE COLOR":
         yield f"pixels are palette colours ({module.bits_allocated} bit); their luminance is used"
     if module.bits_stored > 8 and module.grey_of_index is None:
         yield f"pixels have {module.bits_stored} bits; they are scaled to 0 to 255"
-    if module.samples == 3 and (share := _coloured_share(opened)) > COLOURED_SHARE:
+    if module.samples == 3 and (share := _coloured_share(opened.frames)) > COLOURED_SHARE:
         yield f"{100 * share:.0f} % of the first picture is coloured (flow, tint, marks), so grey is not only tissue"
 
 
-def _coloured_share(opened: OpenedDicom) -> float:
+def _coloured_share(frames: DicomFrames) -> float:
     """Share of pixels of the first picture that are not grey; 0 where colours are not at hand (4:2:2, 16 bit)."""
-    decoder = opened.frames.decoder
+    decoder = frames.decoder
     try:
-        values = decoder.samples(opened.frames.index.read(0)).values
+        values = decoder.samples(frames.index.read(0)).values
     except FrameError:
         return 0.0
     if values.ndim != 3 or values.dtype != np.uint8:

@@ -249,7 +249,7 @@ def _index_packets(name: str, content: Path | bytes) -> VideoIndex:
         raise DataError(f"{name} holds no frame; export it again")
     ordered = sorted(stamp for stamp in stamps if stamp is not None)
     if ordered and index.n_announced == 0:
-        index = replace(index, n_announced=_announced_by_duration(duration_s, ordered, index.seconds_per_stamp))
+        index = replace(index, n_announced=_announced_by_duration(duration_s, ordered, index))
     is_complete = len(ordered) == len(stamps) == len(set(ordered))
     return replace(
         index,
@@ -265,16 +265,16 @@ def _header_duration_s(container: Any) -> float:
     With sound the duration may be that of the sound.
     """
     is_stated = any(name in container.format.name for name in ("matroska", "flv", "asf"))
-    return (
-        container.duration / av.time_base if is_stated and container.duration and not container.streams.audio else 0.0
-    )
+    if not is_stated or not container.duration or container.streams.audio:
+        return 0.0
+    return float(container.duration / av.time_base)
 
 
-def _announced_by_duration(duration_s: float, stamps: list[int], seconds_per_stamp: float) -> int:
+def _announced_by_duration(duration_s: float, stamps: list[int], index: VideoIndex) -> int:
     """Frames that a stated duration means at the rate of the frames that are there; 0 when that tells nothing."""
-    if duration_s <= 0 or len(stamps) < 2 or seconds_per_stamp <= 0:
-        return 0
-    mean_s = (stamps[-1] - stamps[0]) * seconds_per_stamp / (len(stamps) - 1)
+    if len(stamps) < 2:
+        return int(duration_s * (index.rate_hz or 0.0))
+    mean_s = (stamps[-1] - stamps[0]) * index.seconds_per_stamp / (len(stamps) - 1)
     return int(duration_s / mean_s) if mean_s > 0 else 0
 
 

@@ -106,7 +106,7 @@ def _cine(
 def _read_with_itk(path: Path) -> Any:
     import SimpleITK
 
-    if _ending(path).startswith(".nii"):
+    if _format(path) == "NIfTI":
         _check_nifti_length(path)
     try:
         with _with_known_ending(path) as named, without_native_messages():
@@ -117,17 +117,22 @@ def _read_with_itk(path: Path) -> Any:
 
 def _check_nifti_length(path: Path) -> None:
     """DataError for a file that ends before its voxels do: ITK fills them with zeros and says nothing."""
-    opened = gzip.open if read_head(path).startswith(b"\x1f\x8b") else open
+    expected = 0
     try:
-        with opened(path, "rb") as stream:
-            header = stream.read(544)
-            expected = _nifti_length(header)
+        with _unpacked(path) as stream:
+            expected = _nifti_length(stream.read(544))
+        voxels = path.with_suffix(".img") if _ending(path) == ".hdr" else path
+        with _unpacked(voxels) as stream:
             stream.seek(expected - 1)
             is_complete = len(stream.read(1)) == 1
     except (OSError, EOFError, zlib.error, struct.error, ValueError, OverflowError) as error:
         raise DataError(f"{path.name} is not a readable NIfTI file: it is damaged or truncated") from error
     if not is_complete:
         raise DataError(f"{path.name} ends before its {expected} bytes: the file is truncated; copy it again")
+
+
+def _unpacked(path: Path) -> Any:
+    return gzip.open(path) if read_head(path).startswith(b"\x1f\x8b") else path.open("rb")
 
 
 def _nifti_length(header: bytes) -> int:
