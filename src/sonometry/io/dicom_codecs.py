@@ -35,7 +35,8 @@ JPEG_DCT = (JPEGBaseline8Bit, JPEGExtended12Bit)
 JPEG_LOSSLESS = (JPEGLossless, JPEGLosslessSV1)
 JPEG_LS = (JPEGLSLossless, JPEGLSNearLossless)
 JPEG_2000 = (JPEG2000Lossless, JPEG2000)
-HIGH_THROUGHPUT = (HTJ2KLossless, HTJ2KLosslessRPCL, HTJ2K)
+#: Known, so that their frames are not taken for JPEG 2000, but nothing that is installed decodes them.
+HIGH_THROUGHPUT_JPEG_2000 = (HTJ2KLossless, HTJ2KLosslessRPCL, HTJ2K)
 JPEG_2000_STARTS = (b"\xff\x4f\xff\x51", b"\x00\x00\x00\x0cjP  ")
 
 
@@ -58,7 +59,7 @@ def actual_syntax(stream: bytes, declared: str) -> str:
     Programs that recompress pixels have been seen to leave another transfer syntax in the header.
     """
     if stream.startswith(JPEG_2000_STARTS):
-        return declared if declared in (*JPEG_2000, *HIGH_THROUGHPUT) else JPEG2000
+        return declared if declared in (*JPEG_2000, *HIGH_THROUGHPUT_JPEG_2000) else JPEG2000
     header = jpeg_stream.parse_jpeg_header(stream)
     if header is None:
         return declared
@@ -100,8 +101,6 @@ def decode_compressed(data: bytes, module: PixelModule, syntax: str) -> Samples:
 def _decode_with_library(data: bytes, module: PixelModule, syntax: str) -> Samples:
     if syntax == JPEGExtended12Bit:
         return _decode_jpeg_12bit(data, module)
-    if syntax in HIGH_THROUGHPUT:
-        return _decode_high_throughput(data, module)
     if syntax in (*JPEG_LOSSLESS, *JPEG_2000):
         return _decode_with_pydicom(data, module, syntax, "gdcm")
     if syntax in JPEG_LS:
@@ -217,16 +216,3 @@ def _decode_jpeg_12bit(data: bytes, module: PixelModule) -> Samples:
     flat = np.frombuffer(buffer.encode("utf-8", "surrogateescape"), "<i2" if module.is_signed else "<u2")
     shape = (module.rows, module.columns, 3) if module.samples == 3 else (module.rows, module.columns)
     return Samples(flat.reshape(shape), module.photometric, 12)
-
-
-def _decode_high_throughput(data: bytes, module: PixelModule) -> Samples:
-    """High-throughput JPEG 2000 (PS3.5 A.4.7): Pillow's OpenJPEG decodes it, gdcm does not."""
-    import io
-
-    from PIL import Image
-
-    with Image.open(io.BytesIO(data), formats=("JPEG2000",)) as picture:
-        values = np.asarray(picture)
-    # Pillow undoes the codestream's colour transform.
-    photometric = "RGB" if module.photometric in ("YBR_ICT", "YBR_RCT") else module.photometric
-    return Samples(values, photometric, 8 if values.dtype == np.uint8 else module.bits_stored)
