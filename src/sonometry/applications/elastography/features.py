@@ -1,7 +1,8 @@
 """What the refinement network sees of a pair of frames, and what its output means.
 
-The later frame is warped by a prior displacement; what the prior left over shows as phase between the two analytic
-signals, and how far to trust it as their coherence. Everything is averaged over one carrier period axially (a "block")
+The later frame is warped by a prior displacement, blurred over a few wavelengths: so the network finds all detail in
+the phase between the two analytic signals, and none in the prior, whose detail is the tracker's noise as well as the
+tissue's. How far to trust the phase shows as coherence. Everything is averaged over one carrier period, a "block",
 and normalised by the carrier, so that one network serves every ratio of sampling to centre frequency:
 phase in radians, strain by the applied strain, displacement by the local wavelength.
 Compression and decompression are made the same by the sign of the applied strain (time reversal).
@@ -23,6 +24,8 @@ from sonometry.numerics.warp_analytic import warp_analytic
 
 #: Windows of the phase images: Gaussian sigma in blocks and in lines.
 SCALES = ((1.0, 0.6), (3.0, 1.2), (8.0, 2.5))
+#: The prior is blurred by a Gaussian of this sigma, in blocks and in lines.
+PRIOR_BLUR = (8.0, 3.0)
 #: Applied strain is taken as at least this when it normalises, so that a pair at rest is not blown up.
 SMALLEST_SCALE = 5e-4
 #: Units of the network's outputs: axial displacement in radians of carrier phase, lateral displacement in lines.
@@ -33,7 +36,7 @@ CHANNELS = (
     "in_phase", "quadrature", "log_energy",
     "phase_fine", "coherence_fine", "phase_mid", "coherence_mid", "phase_coarse", "coherence_coarse",
     "lateral_mid", "lateral_coarse",
-    "prior_strain_fine", "prior_strain_coarse", "prior_shear", "prior_lateral_strain",
+    "prior_strain", "prior_shear", "prior_lateral_strain",
     "applied_strain", "pitch", "inside",
 )  # fmt: skip
 OUTPUTS = ("axial", "lateral", "strain", "axial_log_variance", "lateral_log_variance", "strain_log_variance")
@@ -46,8 +49,8 @@ class RefinementGrid:
     block : samples of one block. n_rows : blocks. sign : -1 where tissue is stretched, else 1.
     strain_unit : applied strain that images are divided by (positive).
     axial_unit : (rows, lines) samples of displacement per unit of network output.
-    prior_axial, prior_lateral, prior_strain : (rows, lines) prior in samples, lines and as a fraction; the strain is
-        smoothed, and the network adds what is missing.
+    prior_axial, prior_lateral, prior_strain : (rows, lines) blurred prior in samples, lines and as a fraction; the
+        network adds what is missing.
     """
 
     block: int
@@ -68,22 +71,23 @@ def refinement_features(
     earlier, later : float32 (axial, line). prior : motion from earlier to later, on the same grid.
     """
     block = max(2, round(context.samples_per_period))
+    n_samples = earlier.shape[0]
+    axial, lateral = (_blurred(block_mean(u, block)) for u in (prior.axial_samples, prior.lateral_lines))
     signal = analytic_signal(earlier)
-    carrier = 2 * np.pi / context.samples_per_period
     warped, inside = warp_analytic(
-        analytic_signal(later), prior.axial_samples, prior.lateral_lines, carrier_rad=carrier
+        analytic_signal(later),
+        to_samples(axial, block, n_samples),
+        to_samples(lateral, block, n_samples),
+        carrier_rad=2 * np.pi / context.samples_per_period,
     )
-    frequency = _local_frequency(signal, context)
-    grid = _grid(prior, block, frequency)
+    grid = _grid(axial, lateral, block, _local_frequency(signal, context))
     images = [*_phase_images(signal, warped, block, grid), *_prior_images(grid, context)]
     images.append(block_mean(inside.astype(np.float32), block))
     features = np.stack(images).astype(np.float32)
     return np.nan_to_num(np.clip(features, -12, 12)), grid
 
 
-def _grid(prior: Displacement, block: int, frequency: np.ndarray) -> RefinementGrid:
-    axial, lateral = block_mean(prior.axial_samples, block), block_mean(prior.lateral_lines, block)
-    strain = _smooth(np.gradient(axial, axis=0) / block, 6.0, 1.0)
+def _grid(axial: np.ndarray, lateral: np.ndarray, block: int, frequency: np.ndarray) -> RefinementGrid:
     applied = _applied_strain(axial, block)
     return RefinementGrid(
         block=block,
@@ -93,8 +97,17 @@ def _grid(prior: Displacement, block: int, frequency: np.ndarray) -> RefinementG
         axial_unit=(AXIAL_UNIT_RAD / block_mean(frequency, block)).astype(np.float32),
         prior_axial=axial,
         prior_lateral=lateral,
-        prior_strain=strain,
+        prior_strain=(np.gradient(axial, axis=0) / block).astype(np.float32),
     )
+
+
+def _blurred(image: np.ndarray) -> np.ndarray:
+    """The image blurred by `PRIOR_BLUR`; its best plane is taken off before, so that edges do not bend a slope."""
+    rows, lines = (np.arange(n, dtype=np.float32) - (n - 1) / 2 for n in image.shape)
+    slope_rows = (image * rows[:, None]).mean() / max(float((rows**2).mean()), 1e-12)
+    slope_lines = (image * lines).mean() / max(float((lines**2).mean()), 1e-12)
+    plane = slope_rows * rows[:, None] + slope_lines * lines + image.mean()
+    return (plane + _smooth(image - plane, *PRIOR_BLUR)).astype(np.float32)
 
 
 def _applied_strain(axial: np.ndarray, block: int) -> float:
@@ -154,7 +167,6 @@ def _prior_images(grid: RefinementGrid, context: TrackingSetup) -> list[np.ndarr
     shape = grid.prior_axial.shape
     pitch = context.line_pitch_m / (context.axial_step_m * grid.block)
     return [
-        (np.gradient(grid.prior_axial, axis=0) / grid.block).astype(np.float32) / unit,
         grid.prior_strain / unit,
         _smooth(shear.astype(np.float32), 3.0, 0.6) / unit,
         _smooth(lateral_strain.astype(np.float32), 6.0, 1.0) / unit,

@@ -1,7 +1,7 @@
 """What the refinement network learns: the motion and strain that a prior displacement left over, on simulated pairs.
 
-Every sample is a simulated pair with exact truth and a prior that is wrong in one of the ways priors are: a tracker's
-own error, a smoothed one, or an added smooth error. Samples are a function of (seed, index).
+Every sample is a simulated pair with exact truth and a prior that is wrong in the ways blurred priors are: it lacks all
+detail, is off by a smooth error, and here and there by whole periods. Samples are a function of (seed, index).
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ import torch
 from torch import nn
 from torch.utils.data import Dataset
 
-from sonometry.applications.elastography.displacement import METHODS, Displacement, TrackingSetup
+from sonometry.applications.elastography.displacement import Displacement, TrackingSetup
 from sonometry.applications.elastography.features import (
     CHANNELS,
     LATERAL_UNIT_LINES,
@@ -138,7 +138,7 @@ class ValidationPairs(Dataset[dict[str, np.ndarray]]):
         if index >= self.n_pairs:
             raise IndexError(index)
         seed = FIRST_VALIDATION_SEED + index
-        sample = cached(self.folder / f"{index:03d}.npz", lambda: make_sample(seed, 1.0, prior_kind="am2d"))
+        sample = cached(self.folder / f"{index:03d}.npz", lambda: make_sample(seed, 1.0))
         return _cropped(sample, sample["features"].shape[1] // 16 * 16, sample["features"].shape[2] // 8 * 8, 0, 0)
 
 
@@ -152,23 +152,22 @@ def cached(path: Path, make: Any) -> dict[str, np.ndarray]:
         return {k: v.astype(np.float32) for k, v in arrays.items()}
 
 
-def make_sample(seed: int, paper_share: float, *, prior_kind: str | None = None) -> dict[str, np.ndarray]:
-    """Simulate one pair, track it, and return features, targets and units on the grid of the network."""
+def make_sample(seed: int, paper_share: float) -> dict[str, np.ndarray]:
+    """Simulate one pair and return features, targets and units on the grid of the network."""
     _one_thread()
     rng = np.random.default_rng([seed, 7])
     pair = paper_pair(seed) if rng.random() < paper_share else random_pair(seed)
-    return sample_of(pair, prior_kind or _PRIORS[rng.choice(len(_PRIORS), p=_PRIOR_SHARES)], rng)
+    return sample_of(pair, rng)
 
 
-def sample_of(pair: Simulated, prior_kind: str, rng: np.random.Generator) -> dict[str, np.ndarray]:
+def sample_of(pair: Simulated, rng: np.random.Generator) -> dict[str, np.ndarray]:
     """Features, target (axial, lateral, strain in the units of the outputs) and mask of one simulated pair."""
     frames = pair.recording
     assert isinstance(frames, RFFrames)
     earlier, later = (frame / (np.std(frame) + 1e-30) for frame in frames.samples)
     context = TrackingSetup.of(frames)
     truth = _truth(pair, frames)
-    prior = _prior(earlier, later, truth, context, prior_kind, rng)
-    features, grid = refinement_features(earlier, later, prior, context=context)
+    features, grid = refinement_features(earlier, later, _disturbed(truth, context, rng), context=context)
     target, mask = _target(truth, grid)
     mask = mask * (features[CHANNELS.index("inside")] > 0.99)[None]
     return {
@@ -199,32 +198,17 @@ def _target(truth: Mapping[str, np.ndarray], grid: RefinementGrid) -> tuple[np.n
     return np.clip(np.stack([axial, lateral, strain]), -_LOST, _LOST).astype(np.float32), is_kept[None]
 
 
-_PRIORS = ("am2d", "ncc", "am2d-disturbed", "truth-disturbed")
-_PRIOR_SHARES = (0.5, 0.1, 0.15, 0.25)
-
-
-def _prior(
-    earlier: np.ndarray,
-    later: np.ndarray,
-    truth: Mapping[str, np.ndarray],
-    context: TrackingSetup,
-    kind: str,
-    rng: np.random.Generator,
-) -> Displacement:
-    """A displacement with the errors of a tracker, of a first refinement, or of a bad start."""
-    method, _, disturbed = kind.partition("-")
-    if method == "truth":
-        axial, lateral = truth["axial"], truth["lateral"]
-        correlation, has_lock = np.ones_like(axial), np.ones(axial.shape, np.bool_)
-    else:
-        tracked = METHODS[method](earlier, later, context=context)
-        axial, lateral = tracked.axial_samples, tracked.lateral_lines
-        correlation, has_lock = tracked.correlation, tracked.has_lock
-    if disturbed:
-        largest = 10 ** rng.uniform(-2.3, -0.7) * context.samples_per_period
-        axial = axial + largest * _smooth_noise(axial.shape, rng)
-        lateral = lateral + 10 ** rng.uniform(-2, -0.5) * _smooth_noise(axial.shape, rng)
-    return Displacement(axial.astype(np.float32), lateral.astype(np.float32), correlation, has_lock)
+def _disturbed(truth: Mapping[str, np.ndarray], context: TrackingSetup, rng: np.random.Generator) -> Displacement:
+    """The true motion with smooth errors, and in one pair of five with a patch that is off by whole periods."""
+    axial, lateral = truth["axial"], truth["lateral"]
+    axial_error = 10 ** rng.uniform(-2.7, -0.9) * context.samples_per_period
+    axial = axial + axial_error * _smooth_noise(axial.shape, rng)
+    lateral = lateral + 10 ** rng.uniform(-2, -0.3) * _smooth_noise(axial.shape, rng)
+    if rng.random() < 0.2:
+        lost = _smooth_noise(axial.shape, rng) > rng.uniform(1.2, 2.0)
+        axial = axial + lost * rng.choice([-1, 1]) * rng.integers(1, 4) * context.samples_per_period
+    one = np.ones(axial.shape, np.float32)
+    return Displacement(axial.astype(np.float32), lateral.astype(np.float32), one, one.astype(np.bool_))
 
 
 def _smooth_noise(shape: tuple[int, ...], rng: np.random.Generator) -> np.ndarray:

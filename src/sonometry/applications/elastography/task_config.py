@@ -21,7 +21,7 @@ class TaskConfig:
     widths: tuple[int, ...] = (16, 32, 48, 64)
     pool: int = 2000
     pool_folder: str = "pool"
-    paper_share: float = 0.4
+    paper_share: float = 0.5
     crop_rows: int = 192
     crop_lines: int = 96
     strain_weight: float = 1.0
