@@ -1,0 +1,169 @@
+"""AM2D: dense axial and lateral displacement by 2-D analytic minimisation from the dynamic-programming seed.
+
+Each round linearises the later frame about the present motion, reads the noise from what is left, and solves the smooth
+quadratic for an update; early rounds only for updates that are smooth across lines. Weights and prior have units:
+
+- the data term of a pixel is divided by the variance of its residual, a constant (electronic noise) plus a share of the
+  local echo power (decorrelation), both fitted to the residuals of the round, so echo amplitude does not matter;
+- strain is a random walk along depth and across lines whose step is a share of the applied strain over the square root
+  of a millimetre, so neither do sampling, carrier, pitch and amount of compression.
+
+See docs/elastography/trackers.md for the equations and what each part is worth.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field
+
+import cv2
+import numpy as np
+
+from sonometry.applications.elastography.coarse import SearchConfig, coarse_motion
+from sonometry.applications.elastography.displacement import Displacement, TrackingSetup
+from sonometry.applications.elastography.echo_pair import EchoPair, prepare_pair, to_displacement
+from sonometry.numerics.am2d import linearise, normal_equations, residual_of
+from sonometry.numerics.line_multigrid import Smoothness, solve_update
+from sonometry.numerics.warp import Complex, Real
+
+
+@dataclass(frozen=True)
+class Am2dConfig:
+    """Parameters of AM2D.
+
+    strain_walk, shear_walk : change of axial strain along depth, and of the axial displacement's slope across lines,
+        over 1 mm, as a share of the applied strain.
+    lateral_shear_walk, lateral_strain_walk : the same for the lateral displacement, along depth and across lines.
+    least_strain : applied strain assumed at least, so that a pair at rest is not smoothed flat.
+    freedom : degrees of freedom of the robust weight.
+    rounds : linearisations on the full grid, after one on every fourth line.
+    correct_point_spread : whether pulses and beams are corrected for strain and shear.
+    """
+
+    search: SearchConfig = field(default_factory=SearchConfig)
+    strain_walk: float = 0.11
+    shear_walk: float = 0.45
+    lateral_shear_walk: float = 1.3
+    lateral_strain_walk: float = 0.45
+    least_strain: float = 3e-4
+    freedom: float = 4.0
+    rounds: int = 3
+    correct_point_spread: bool = True
+
+
+def track(
+    earlier: np.ndarray, later: np.ndarray, *, context: TrackingSetup, config: Am2dConfig | None = None
+) -> Displacement:
+    """Displacement of a pair of RF frames (axial, line); see `displacement` for the convention.
+
+    Raises DataError for frames of different size, too small or not finite.
+    """
+    config = config or Am2dConfig()
+    pair = prepare_pair(earlier, later, context)
+    motion = coarse_motion(pair, context, config.search)
+    return to_displacement(pair, refine(pair, motion, context, config))
+
+
+def refine(pair: EchoPair, motion: Real, context: TrackingSetup, config: Am2dConfig) -> Real:
+    """Motion (2, line, row) after all rounds, from a start that is right to a quarter of a period."""
+    power = cv2.blur(0.5 * (_square(pair.earlier) + _square(pair.later)), (9, 1))
+    for skipped in (2, *[0] * config.rounds):
+        strain, shear = local_slopes(motion[0], pair)
+        share = _full_share(config.correct_point_spread)
+        frame = linearise(pair.earlier_spline, strain, shear, pair.pulse, share=share)
+        residual = residual_of(frame, pair.later_spline, motion, pair.pulse)
+        precision = residual_precision(residual, power)
+        data, right = normal_equations(frame, residual, precision, freedom=config.freedom)
+        smoothness = random_walk(applied_strain(strain, config.least_strain), pair, context, config)
+        motion = motion + solve_update(data, right, motion, smoothness, coarsen=skipped)
+    return motion
+
+
+def _full_share(correct_point_spread: bool) -> tuple[float, float]:
+    return (1.0, 1.0) if correct_point_spread else (0.0, 0.0)
+
+
+def _square(z: Complex) -> Real:
+    return z.real * z.real + z.imag * z.imag
+
+
+#: Windows (pulse lengths, beam widths) over which strain and shear are averaged before they correct the point spread.
+_STRAIN_WINDOW, _SHEAR_WINDOW = (9.0, 2.5), (4.0, 2.5)
+
+
+def local_slopes(axial: Real, pair: EchoPair) -> tuple[Real, Real]:
+    """Axial strain, and change of axial displacement per line in samples, by least squares in windows."""
+    along = _odd(_STRAIN_WINDOW[0] * pair.pulse_rows), _odd(_STRAIN_WINDOW[1] * pair.beam_lines)
+    across = _odd(_SHEAR_WINDOW[0] * pair.pulse_rows), _odd(_SHEAR_WINDOW[1] * pair.beam_lines)
+    strain = _filtered(axial, _slope_kernel(along[0]) / pair.band.step, _mean_kernel(along[1]))
+    shear = _filtered(axial, _mean_kernel(across[0]), _slope_kernel(across[1]))
+    return strain, shear
+
+
+def _odd(size: float) -> int:
+    return max(3, 2 * round((size - 1) / 2) + 1)
+
+
+def _slope_kernel(size: int) -> Real:
+    offset = np.arange(size) - (size - 1) / 2
+    return np.asarray(offset / (offset**2).sum(), dtype=np.float32)
+
+
+def _mean_kernel(size: int) -> Real:
+    return np.full(size, 1 / size, np.float32)
+
+
+def _filtered(image: Real, along: Real, across: Real) -> Real:
+    """Correlation with a separable kernel; beyond its edges the image continues oddly, which keeps slopes."""
+    half = len(along) // 2, len(across) // 2
+    half = min(half[0], image.shape[1] - 1), min(half[1], image.shape[0] - 1)
+    padded = np.pad(image, ((half[1],) * 2, (half[0],) * 2), mode="reflect", reflect_type="odd")
+    filtered = cv2.sepFilter2D(padded, cv2.CV_32F, along, across, borderType=cv2.BORDER_REPLICATE)
+    return np.ascontiguousarray(filtered[half[1] : half[1] + image.shape[0], half[0] : half[0] + image.shape[1]])
+
+
+def applied_strain(strain: Real, least: float) -> float:
+    """Root mean square strain of the image without its largest twentieth, at least `least`."""
+    magnitude = np.abs(strain[::2, ::4])
+    kept = magnitude[magnitude <= np.quantile(magnitude, 0.95)]
+    return max(least, float(np.sqrt(np.mean(kept**2))))
+
+
+def random_walk(strain: float, pair: EchoPair, context: TrackingSetup, config: Am2dConfig) -> Smoothness:
+    """Precision of second differences of motion whose slopes change by shares of `strain` over a millimetre."""
+    row_m, line_m = pair.band.step * context.axial_step_m, context.line_pitch_m
+    deviations_m = [
+        walk * strain * step_m * math.sqrt(step_m / 1e-3)
+        for walk, step_m in (
+            (config.strain_walk, row_m),
+            (config.shear_walk, line_m),
+            (config.lateral_shear_walk, row_m),
+            (config.lateral_strain_walk, line_m),
+        )
+    ]
+    units_m = context.axial_step_m, context.axial_step_m, line_m, line_m
+    return Smoothness(*((unit / deviation) ** 2 for unit, deviation in zip(units_m, deviations_m, strict=True)))
+
+
+#: Pixels looked at, and classes of echo power, when the noise is fitted.
+_FITTED_PIXELS, _CLASSES = 40_000, 20
+
+
+def residual_precision(residual: Complex, power: Real) -> Real:
+    """Inverse variance of the residual: 1 / (noise + share * echo power), fitted to medians in classes of power.
+
+    The median of |r|^2 of complex normal noise is ln 2 of its mean; it does not see the pixels that lost lock.
+    """
+    every = max(1, residual.size // _FITTED_PIXELS)
+    square, level = _square(residual).ravel()[::every], power.ravel()[::every]
+    inside = square > 0
+    if np.count_nonzero(inside) < 2 * _CLASSES:
+        return np.zeros_like(power)
+    square, level = square[inside], level[inside]
+    classes = np.array_split(np.argsort(level), _CLASSES)
+    x = np.array([level[c].mean() for c in classes])
+    y = np.array([np.median(square[c]) for c in classes]) / math.log(2)
+    y = np.maximum(y, 1e-12 * max(float(x.max()), 1e-30))
+    share, noise = np.polyfit(x, y, 1, w=1 / y)
+    noise, share = max(noise, 0.3 * y.min()), max(share, 1e-6)
+    return np.asarray(1 / (noise + share * power), dtype=np.float32)
