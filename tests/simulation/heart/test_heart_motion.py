@@ -55,7 +55,7 @@ def test_cavity_volume_is_the_prescribed_one_when_counted(volume_ml, rng):
 def test_ejection_fraction_is_met_when_volumes_are_counted(heart, rng):
     diastolic = counted_volume_m3(heart, END_DIASTOLE, cavity, rng)
     systolic = counted_volume_m3(heart, end_systole(heart), cavity, rng)
-    assert 1 - systolic / diastolic == pytest.approx(heart.parameters.ejection_fraction, abs=0.004)
+    assert 1 - systolic / diastolic == pytest.approx(heart.parameters.ejection_fraction, abs=0.01)
 
 
 def test_muscle_volume_stays_within_two_percent_when_counted(heart, rng):

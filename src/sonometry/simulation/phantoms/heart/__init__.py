@@ -1,0 +1,29 @@
+"""A beating three-dimensional heart: shape, motion, views and exact truth; see docs/heart."""
+
+from sonometry.simulation.phantoms.heart.parameters import Condition, HeartParameters, sample_parameters
+from sonometry.simulation.phantoms.heart.patients import (
+    Patient,
+    TrainingFrame,
+    cohort,
+    frames,
+    simulate_clip,
+    simulate_patient,
+)
+from sonometry.simulation.phantoms.heart.poses import OtherView, PoseVariation, View
+from sonometry.simulation.phantoms.heart.recording import ClipOptions
+
+__all__ = [
+    "ClipOptions",
+    "Condition",
+    "HeartParameters",
+    "OtherView",
+    "Patient",
+    "PoseVariation",
+    "TrainingFrame",
+    "View",
+    "cohort",
+    "frames",
+    "sample_parameters",
+    "simulate_clip",
+    "simulate_patient",
+]

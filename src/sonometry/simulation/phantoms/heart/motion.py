@@ -20,12 +20,13 @@ trabeculae next to the wall keep their volume.
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from functools import cache
 from typing import Any
 
 import numpy as np
 
 from sonometry.core.errors import DataError
-from sonometry.simulation.echo.arrays import clip, namespace, step
+from sonometry.simulation.echo.arrays import clip, like, namespace, step
 from sonometry.simulation.phantoms.heart.contraction import SIX_MIDDLES_RAD, build_contraction
 from sonometry.simulation.phantoms.heart.parameters import HeartParameters
 from sonometry.simulation.phantoms.heart.shape import (
@@ -49,6 +50,8 @@ _BASAL_SHARE = 0.3
 #: Gain of the squared radius of the atria in their reservoir phase.
 _ATRIAL_GAIN = 0.30
 _N_LEVELS, _N_ANGLES = 240, 48
+#: Inner radius, relative to the largest, below which radial contraction fades, so that it is smooth at the apex.
+_APEX_BLUR = 0.2
 #: Slack of the prescribed longitudinal strain.
 _STRAIN_TOLERANCE = 1e-6
 #: Largest share of the squared radius that any point of the endocardium may lose.
@@ -193,11 +196,32 @@ class HeartMotion:
         iterations : Newton steps for the level; four leave less than a micrometre in muscle and less than 50
         micrometres in blood, in any heart tried.
         """
+        now, c, s, z = self._about_axis(points)
+        return self._settle(now, c, s, self._level(now, c, s, z, state, iterations), state)
+
+    def to_material_grid(self, points: Points, state: MotionState, *, stride: int = 4) -> Material:
+        """`to_material` for points on a smooth grid (row, column), several times quicker.
+
+        The level is found on every `stride`-th row and column and interpolated between, which leaves 10 to 100
+        micrometres; everything else is worked out at every point.
+        """
+        now, c, s, z = self._about_axis(points)
+        rows, columns = _every(z.shape[-2], stride), _every(z.shape[-1], stride)
+        coarse = [_pick(a, rows, columns) for a in (now, c, s, z)]
+        descent = self._level(*coarse, state, 4) - coarse[3]
+        level = z + _spread(descent, rows, columns, z)
+        return self._settle(now, c, s, level, state)
+
+    def _about_axis(self, points: Points) -> tuple[Array, Array, Array, Array]:
+        """Squared radius, direction and level in straightened coordinates."""
         x, y, z = self.shape.straighten(points)
-        xp = namespace(z)
         now = x * x + y * y
-        radius = xp.sqrt(now + _TINY)
-        c, s = x / radius, y / radius
+        radius = namespace(z).sqrt(now + _TINY)
+        return now, x / radius, y / radius, z
+
+    def _level(self, now: Array, c: Array, s: Array, z: Array, state: MotionState, iterations: int) -> Array:
+        """End-diastolic level of points: Newton steps on z = Z + s E(Z, theta - tau(Z))."""
+        xp = namespace(z)
         level, inward = z, 1.0
         for iteration in range(iterations):
             twist, twist_rate = self._twist(level, state)
@@ -206,16 +230,20 @@ class HeartMotion:
             level = level - (level + descent - z) / (1 + by_level - twist_rate * by_angle)
             if self.contraction.is_regional and iteration >= 1:
                 inward = self._inward_from_space(xp, now, d, level, state)
+        return level
+
+    def _settle(self, now: Array, c: Array, s: Array, level: Array, state: MotionState) -> Material:
+        """Material points of known level: turn back the twist, then the squared radius."""
+        xp = namespace(level)
         d = direction(*_turn(xp, c, s, -self._twist(level, state)[0]))
         m = self._material(now, d, level)
-        column = self._column(m, state)
-        return Material(_backward(xp, now, column), d, level, m.inner, m.outer, m.right_outer)
+        return Material(_backward(xp, now, self._column(m, state)), d, level, m.inner, m.outer, m.right_outer)
 
     def _column(self, m: Material, state: MotionState) -> _Column:
         jacobian = self._wall_jacobian(m.d, m.z, state)
         atrium = step(-m.z / _FADE_M)
         slope = (1 - atrium) / jacobian + atrium * (1 + _ATRIAL_GAIN * state.atrial)
-        remaining = 1 - state.ejection * self._radial_profile(m.d, m.z) * (1 - atrium)
+        remaining = 1 - state.ejection * self._radial_profile(m.d, m.z, m.inner) * (1 - atrium)
         inner_now = m.inner * remaining * slope
         outer_now = inner_now + (m.outer - m.inner) * slope
         right = slope * (1 - (1 - state.right) * (1 - atrium))
@@ -256,12 +284,12 @@ class HeartMotion:
         rate = difference / apex * inside + state.base_twist_rad * 6 * below * (1 - below) / self.atrial_length_m
         return (state.base_twist_rad + difference * share) * fade, rate
 
-    def _radial_profile(self, d: Direction, z: Array) -> Array:
-        """C(Z) k(Theta, Z): little at the annulus, full from a third of the length, none at the very apex."""
-        share = z / self.shape.length_m
-        rise = step(share / 0.38)
-        fall = step((share - 0.86) / 0.14)
-        return (0.38 + 0.62 * rise) * (1 - fall) * self.contraction.radial_work(d, z)
+    def _radial_profile(self, d: Direction, z: Array, inner: Array) -> Array:
+        """C(Z) k(Theta, Z): less at the annulus, full from a third of the length, vanishing where the cavity ends."""
+        rise = step(z / (0.35 * self.shape.length_m))
+        inner = clip(inner, 0.0, None)
+        apex = inner / (inner + (_APEX_BLUR * self.shape.radius_m) ** 2)
+        return (0.7 + 0.3 * rise) * apex * self.contraction.radial_work(d, z)
 
     def _inward(self, xp: Any, m: Material) -> Array:
         if not self.contraction.is_regional:
@@ -279,8 +307,8 @@ class HeartMotion:
     def _expelled_per_unit(self) -> float:
         """Cavity volume that leaves per unit of sigma: half the integral of C k R_in^2."""
         d, z, cell = self._quadrature()
-        profile = self._radial_profile(d, z)
-        return float(0.5 * (profile * self.shape.inner_square(d, z)).sum() * cell)
+        inner = self.shape.inner_square(d, z)
+        return float(0.5 * (self._radial_profile(d, z, inner) * inner).sum() * cell)
 
     def _quadrature(self) -> tuple[Direction, np.ndarray, float]:
         """Midpoint rule over theta and level of the cavity."""
@@ -297,7 +325,11 @@ class HeartMotion:
             self.contraction = regional.damped(damping)
             self._expelled = self._expelled_per_unit()
             d, z, _ = self._quadrature()
-            most = float(self._radial_profile(d, z).max()) * self.parameters.stroke_volume_m3 / self._expelled
+            most = (
+                float(self._radial_profile(d, z, self.shape.inner_square(d, z)).max())
+                * self.parameters.stroke_volume_m3
+                / self._expelled
+            )
             if most < _MOST_EMPTIED:
                 return
         if most >= 1:
@@ -322,14 +354,16 @@ class HeartMotion:
         return self._material(radius * radius, d, 0.5 * (inner_z + outer_z))
 
     def meridian_lengths(self, state: MotionState) -> np.ndarray:
-        """Length of the mid-wall meridians of the six segment angles, rotation about the axis taken out, m.
+        """Length of the mid-wall meridians of the six segment angles as their apical planes show them, m.
 
-        Returns (6,) for a state of one moment, (T, 6) for one of T moments.
+        A meridian that twists out of its plane is seen in the plane, as in an apical view. Returns (6,) for a state
+        of one moment, (T, 6) for one of T moments.
         """
         if np.ndim(state.shortening):
             state = MotionState(*(np.asarray(getattr(state, n))[:, None, None] for n in state.__dataclass_fields__))
-        x, y, z = self.to_space(self._meridians, replace(state, base_twist_rad=0.0, apex_twist_rad=0.0))
-        return np.sqrt(np.diff(x) ** 2 + np.diff(y) ** 2 + np.diff(z) ** 2).sum(-1)
+        x, y, z = self.to_space(self._meridians, state)
+        across = x * self._meridians.d.c1 + y * self._meridians.d.s1
+        return np.hypot(np.diff(across), np.diff(z)).sum(-1)
 
     def _solve_shortening(self, state: MotionState, strain: np.ndarray) -> np.ndarray:
         """Amplitudes s (T,) that give the mean meridian length (1 + strain) times its end-diastolic one (secant)."""
@@ -347,6 +381,37 @@ class HeartMotion:
             previous, f_previous, current = current, f_current, current - f_current * step
             f_current = miss(current)
         raise DataError("the prescribed strain cannot be reached by this heart; choose a smaller strain")
+
+
+def _every(n: int, stride: int) -> np.ndarray:
+    """Indices 0, stride, ... and the last."""
+    return np.unique(np.append(np.arange(0, n, stride), n - 1))
+
+
+def _pick(array: Array, rows: np.ndarray, columns: np.ndarray) -> Array:
+    if isinstance(array, np.ndarray):
+        return array[..., rows[:, None], columns[None, :]]
+    xp = namespace(array)
+    rows, columns = (xp.asarray(i, device=array.device) for i in (rows, columns))
+    return xp.take(xp.take(array, rows, axis=-2), columns, axis=-1)
+
+
+def _spread(coarse: Array, rows: np.ndarray, columns: np.ndarray, target: Array) -> Array:
+    """Linear interpolation of a coarse grid to the grid of `target`."""
+    down = like(_interpolation(rows, target.shape[-2]), target)
+    right = like(_interpolation(columns, target.shape[-1]).T, target)
+    return down @ coarse @ right
+
+
+@cache
+def _interpolation_matrix(nodes: tuple[int, ...], n: int) -> np.ndarray:
+    """(n, nodes) weights of linear interpolation from the nodes to 0 ... n - 1."""
+    identity = np.eye(len(nodes))
+    return np.stack([np.interp(np.arange(n), nodes, row) for row in identity], axis=1).astype(np.float32)
+
+
+def _interpolation(nodes: np.ndarray, n: int) -> np.ndarray:
+    return _interpolation_matrix(tuple(nodes.tolist()), n)
 
 
 def _turn(xp: Any, c: Array, s: Array, angle_rad: Array) -> tuple[Array, Array]:

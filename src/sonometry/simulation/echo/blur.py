@@ -1,0 +1,63 @@
+"""Point spread function in beam coordinates: a pulse along the beam, a beam profile across it that depends on depth."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from sonometry.simulation.echo.arrays import Array, like, namespace
+
+#: Gaussian kernels are cut at this many standard deviations.
+_CUT = 2.4
+
+
+def gaussian_taps(sigma: np.ndarray) -> np.ndarray:
+    """(taps, rows) unit-sum kernels for a standard deviation per row, in samples; odd number of taps."""
+    sigma = np.atleast_1d(np.asarray(sigma, float))
+    reach = max(1, int(np.ceil(_CUT * sigma.max())))
+    offset = np.arange(-reach, reach + 1)[:, None]
+    taps = np.exp(-0.5 * (offset / np.maximum(sigma, 0.15)[None]) ** 2)
+    return taps / taps.sum(0)
+
+
+def blur_across(field: Array, sigma: np.ndarray) -> Array:
+    """Blur along beams' index, with one standard deviation a row (in beams); edges are repeated.
+
+    field : (..., sample, beam). sigma : (sample,).
+    """
+    xp = namespace(field)
+    taps = gaussian_taps(sigma)
+    reach = len(taps) // 2
+    first, last = field[..., :, :1], field[..., :, -1:]
+    padded = xp.concat([first] * reach + [field] + [last] * reach, axis=-1)
+    n = field.shape[-1]
+    total = None
+    for k in range(len(taps)):
+        weight = like(taps[k], xp.real(field) if _is_complex(field) else field)[:, None]
+        part = padded[..., :, k : k + n] * weight
+        total = part if total is None else total + part
+    return total
+
+
+def blur_along(field: Array, sigma: float) -> Array:
+    """Blur along the beams with one standard deviation (in samples); edges are repeated."""
+    xp = namespace(field)
+    taps = gaussian_taps(np.array([sigma]))[:, 0]
+    reach = len(taps) // 2
+    first, last = field[..., :1, :], field[..., -1:, :]
+    padded = xp.concat([first] * reach + [field] + [last] * reach, axis=-2)
+    n = field.shape[-2]
+    total = None
+    for k in range(len(taps)):
+        part = padded[..., k : k + n, :] * float(taps[k])
+        total = part if total is None else total + part
+    return total
+
+
+def power_after_blur(along_sigma: float, across_sigma: np.ndarray) -> np.ndarray:
+    """(sample,) power that white noise of unit power keeps after both blurs."""
+    along = float((gaussian_taps(np.array([along_sigma])) ** 2).sum())
+    return along * (gaussian_taps(across_sigma) ** 2).sum(0)
+
+
+def _is_complex(array: Array) -> bool:
+    return "complex" in str(array.dtype)

@@ -1,0 +1,136 @@
+"""Fast imaging: from a scene in beam coordinates to grey levels.
+
+field = (tissue x moving noise + blood x fresh noise) through the point spread function; its power plus side lobes,
+haze, near-field clutter, reverberation and noise, times gain; then the display. One frame of 288 x 120 samples takes
+a few milliseconds. All steps run on any array-API library; the noise that must be drawn is drawn with NumPy.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from sonometry.simulation.echo.arrays import Array, clip, like, namespace
+from sonometry.simulation.echo.blur import blur_across, blur_along, power_after_blur
+from sonometry.simulation.echo.settings import Acquisition, Display
+from sonometry.simulation.echo.speckle import crop_noise, material_noise
+
+_FLOOR = 1e-9
+#: Share of the echo of a surface across the beam that is the same for neighbouring beams: a line, not speckle.
+_COHERENT = 0.8
+
+
+@dataclass(eq=False)
+class EchoEngine:
+    """Images of one clip. Keeps what lasts: static clutter, reference level, the frame before (persistence)."""
+
+    acquisition: Acquisition
+    shape: tuple[int, int]
+    rng: np.random.Generator
+    reference_db: float | None = None
+    _before: Array | None = field(default=None, init=False)
+
+    def __post_init__(self) -> None:
+        resolution = self.acquisition.resolution
+        self._across = resolution.across(self.shape[0])
+        self._gain_of_blur = 1 / power_after_blur(resolution.along_samples, self._across)
+        self._offsets = self.rng.uniform(0, 200, (resolution.looks, 3))
+        self._static = np.abs(crop_noise(self.shape, self.rng)) ** 2
+        self._blood = crop_noise(self.shape, self.rng)
+        self._grain = blur_across(blur_along(self._static, 0.8), np.full(self.shape[0], 1.5)).astype(np.float32)
+        self._clutter = self._clutter_power()
+
+    def frame(self, scene: Any) -> Array:
+        """Grey levels 0 to 1 (sample, beam) of a scene with `tissue`, `blood` and `texture`."""
+        power = self._power(scene)
+        level = 10 * namespace(power).log10(power + _FLOOR)
+        if self.reference_db is None:
+            percentile = self.acquisition.display.reference_percentile
+            self.reference_db = float(np.percentile(np.asarray(level), percentile))
+        shown = compress(level, self.acquisition.display, self.reference_db)
+        if self._before is not None and self.acquisition.display.persistence:
+            shown = shown + self.acquisition.display.persistence * (self._before - shown)
+        self._before = shown
+        return shown
+
+    def _power(self, scene: Any) -> Array:
+        art, resolution = self.acquisition.artefacts, self.acquisition.resolution
+        tissue = scene.tissue
+        xp = namespace(tissue)
+        mirror = self._mirror(tissue + scene.blood)
+        self._blood = self._fresh_blood()
+        power = None
+        for look in range(resolution.looks):
+            noise = material_noise(scene.texture, tuple(self._offsets[look]))
+            echo = (noise + _COHERENT * mirror) * tissue + like_complex(self._blood, tissue) * scene.blood
+            echo = blur_along(blur_across(echo, self._across), resolution.along_samples)
+            one = (xp.real(echo) ** 2 + xp.imag(echo) ** 2) / resolution.looks
+            power = one if power is None else power + one
+        power = power * like(self._gain_of_blur, tissue)[:, None]
+        spread = blur_across(power, np.full(self.shape[0], art.side_lobe_beams / 2.5))
+        smear = 10 ** (art.side_lobes / 10) * spread
+        if art.haze is not None:
+            smear = smear + 10 ** (art.haze / 10) * blur_along(spread, 0.04 * self.shape[0])
+        power = power + smear * like(self._grain, tissue)
+        gain = like(10 ** (art.gain_db / 10), tissue)
+        return power * gain + like(self._clutter + self._noise_power(), tissue)
+
+    def _mirror(self, amplitude: Array) -> Array:
+        """Extra power where the echo rises along the beam over several beams: surfaces across the beam."""
+        xp = namespace(amplitude)
+        smooth = blur_across(amplitude, np.full(self.shape[0], 2.2))
+        rise = smooth[2:, :] - smooth[:-2, :]
+        rise = xp.concat([0 * rise[:1, :], clip(rise, 0.0, 2.0), 0 * rise[:1, :]], axis=0)
+        return self.acquisition.artefacts.mirror * rise
+
+    def _fresh_blood(self) -> np.ndarray:
+        """Noise that shares a quarter of its amplitude with the frame before."""
+        return 0.25 * self._blood + 0.968 * crop_noise(self.shape, self.rng)
+
+    def _clutter_power(self) -> np.ndarray:
+        """Clutter that stands still: near field, reverberation, patches of haze."""
+        art = self.acquisition.artefacts
+        depth = np.linspace(0, 1, self.shape[0])[:, None]
+        across = np.linspace(0, 1, self.shape[1])[None]
+        total = 10 ** (art.near_field / 10) * np.exp(-depth / art.near_field_depth)
+        if art.reverberation is not None:
+            bands = np.cos(np.pi * depth / art.reverberation_step) ** 8
+            total = total + 10 ** (art.reverberation / 10) * bands * np.exp(-depth / 0.2)
+        for level, row, column, along, wide in art.patches:
+            total = total + 10 ** (level / 10) * np.exp(
+                -(((depth - row) / along) ** 2) - ((across - column) / wide) ** 2
+            )
+        return (total * self._grain).astype(np.float32)
+
+    def _noise_power(self) -> np.ndarray:
+        """Electronic noise, new in every frame, that grows with the depth gain."""
+        art = self.acquisition.artefacts
+        depth = np.linspace(-0.5, 0.5, self.shape[0])[:, None]
+        level = 10 ** ((art.noise + art.noise_slope * depth) / 10)
+        noise = crop_noise(self.shape, self.rng)
+        return (level * (noise.real**2 + noise.imag**2)).astype(np.float32)
+
+
+def like_complex(values: np.ndarray, array: Array) -> Array:
+    """Complex NumPy values in the library and on the device of a real array."""
+    if isinstance(array, np.ndarray):
+        return values
+    return namespace(array).asarray(np.ascontiguousarray(values), device=array.device)
+
+
+def compress(level_db: Array, display: Display, reference_db: float) -> Array:
+    """Grey levels 0 to 1 of echo levels: log compression, reject, gamma, speckle filter, edge enhancement."""
+    shown = clip((level_db - reference_db) / display.dynamic_range_db + 1, 0.0, 1.0)
+    if display.reject:
+        shown = clip((shown - display.reject) / (1 - display.reject), 0.0, 1.0)
+    shown = shown**display.gamma
+    if display.smooth_across:
+        shown = blur_across(shown, np.full(shown.shape[-2], display.smooth_across))
+    if display.smooth_along:
+        shown = blur_along(shown, display.smooth_along)
+    if display.edge:
+        soft = blur_along(blur_across(shown, np.full(shown.shape[-2], 1.5)), 1.5)
+        shown = clip(shown + display.edge * (shown - soft), 0.0, 1.0)
+    return shown

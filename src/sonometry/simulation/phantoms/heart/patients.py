@@ -1,0 +1,212 @@
+"""Simulated patients, their clips with exact truth, cohorts, and an endless stream of training frames.
+
+A patient has one heart, one scanner and several clips. Everything is drawn from the seed: the same seed gives the same
+recording. Cohorts are lazy, so memory does not grow with their size.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+
+from sonometry.core.application import Simulated
+from sonometry.core.errors import UsageError
+from sonometry.simulation.appearance import RANDOM, VENDORS, Vendor, random_vendor
+from sonometry.simulation.phantoms.heart.chambers import build_chambers
+from sonometry.simulation.phantoms.heart.motion import HeartMotion
+from sonometry.simulation.phantoms.heart.parameters import Condition, HeartParameters, sample_parameters
+from sonometry.simulation.phantoms.heart.poses import OtherView, View
+from sonometry.simulation.phantoms.heart.recording import ClipOptions, HeartRecording
+from sonometry.simulation.phantoms.heart.truth import MASK_VALUES
+from sonometry.simulation.phantoms.heart.valves import Valves, build_valves
+
+#: How often each view is recorded, after the numbers of sequences in the view paper's data.
+VIEW_SHARES = {
+    View.A2C: 0.07,
+    View.A3C: 0.08,
+    View.A4C: 0.24,
+    View.A5C: 0.08,
+    View.PLAX: 0.22,
+    View.SAXBASAL: 0.13,
+    View.SAXMID: 0.14,
+    View.SUB4C: 0.04,
+}
+#: In a confounded cohort a patient keeps to the habits of the vendor with this probability.
+_CONFOUNDED = 0.9
+_STRUCTURE_TO_MASK = np.zeros(256, np.uint8)
+for _structure, _value in MASK_VALUES.items():
+    _STRUCTURE_TO_MASK[int(_structure)] = _value
+
+
+@dataclass(eq=False)
+class Patient:
+    """One heart under one scanner.
+
+    seed : draws everything that is not given. subject_key : pseudonym. vendor : a name of `VENDORS`, "random", or None.
+    """
+
+    seed: int
+    parameters: HeartParameters | None = None
+    condition: Condition | None = None
+    vendor: str | None = None
+    subject_key: str = ""
+    valves: Valves = field(init=False)
+    scanner: Vendor = field(init=False)
+
+    def __post_init__(self) -> None:
+        rng = np.random.default_rng([self.seed, 10])
+        if self.parameters is None:
+            self.parameters = sample_parameters(rng, self.condition)
+        name = str(rng.choice([*VENDORS, RANDOM])) if self.vendor is None else self.vendor
+        if name not in (*VENDORS, RANDOM):
+            raise UsageError(f"no simulated vendor is called {name!r}; choose {', '.join(VENDORS)} or {RANDOM}")
+        self.scanner = random_vendor(rng) if name == RANDOM else VENDORS[name]
+        self.subject_key = self.subject_key or f"sim-{self.seed}"
+        self.valves = build_valves(build_chambers(HeartMotion(self.parameters)))
+
+    def recording(self, view: View | OtherView, *, clip: int = 0, options: ClipOptions | None = None) -> HeartRecording:
+        """Clip number `clip` of a view, not yet imaged."""
+        rng = np.random.default_rng([self.seed, 20, clip, list((*View, *OtherView)).index(view)])
+        return HeartRecording(self.valves, self.scanner, view, options or ClipOptions(), rng)
+
+    def clip(self, view: View | OtherView, *, clip: int = 0, options: ClipOptions | None = None) -> Simulated:
+        """Clip with truth and labels."""
+        recording = self.recording(view, clip=clip, options=options)
+        return Simulated(recording.cine(), recording.truth(), self.labels(recording))
+
+    def labels(self, recording: HeartRecording) -> dict[str, str | float | int]:
+        """Row of the manifest."""
+        p = recording.motion.parameters
+        outflow = recording.reference.outflow
+        is_view = isinstance(recording.view, View)
+        return {
+            "subject_key": self.subject_key,
+            "study_key": f"{self.subject_key}-study",
+            "vendor": self.scanner.name,
+            "view": recording.view.value if is_view else "NONE",
+            "section": recording.view.value,
+            "condition": p.condition.value,
+            "ejection_fraction": p.ejection_fraction,
+            "global_longitudinal_strain": p.global_longitudinal_strain,
+            "end_diastolic_volume_m3": p.end_diastolic_volume_m3,
+            "heart_rate_hz": p.heart_rate_hz,
+            "frame_rate_hz": float(1 / (recording.times_s[1] - recording.times_s[0]))
+            if recording.n_frames > 1
+            else 0.0,
+            "is_border": int(np.isfinite(outflow) and 0.3 < outflow < 0.7),
+        }
+
+
+def simulate_clip(
+    seed: int,
+    view: View | OtherView | None = None,
+    *,
+    parameters: HeartParameters | None = None,
+    condition: Condition | None = None,
+    vendor: str | None = None,
+    options: ClipOptions | None = None,
+) -> Simulated:
+    """One clip of one new patient, with its exact truth.
+
+    view : None draws it as often as clinics record it. See `ClipOptions` for frames, size and pose.
+    """
+    patient = Patient(seed, parameters, condition, vendor)
+    if view is None:
+        view = _draw_view(np.random.default_rng([seed, 11]))
+    return patient.clip(view, options=options)
+
+
+def simulate_patient(
+    seed: int, views: Sequence[View | OtherView] = tuple(View), *, options: ClipOptions | None = None, **patient: object
+) -> list[Simulated]:
+    """One clip of each view of one patient. Further arguments are those of `Patient`."""
+    one = Patient(seed, **patient)  # type: ignore[arg-type]
+    return [one.clip(view, clip=i, options=options) for i, view in enumerate(views)]
+
+
+def cohort(
+    n: int,
+    seed: int,
+    *,
+    vendors: str = "balanced",
+    views: Sequence[View | OtherView] | None = None,
+    clips_per_patient: int = 3,
+    options: ClipOptions | None = None,
+) -> Iterator[tuple[dict[str, str | float | int], Simulated]]:
+    """Clips of n patients, one at a time.
+
+    vendors : "balanced" gives every vendor the same mix; "confounded" ties views and conditions to vendors, so that a
+    network can learn the screen instead of the heart. views : what may be recorded; None all eight.
+    """
+    if vendors not in ("balanced", "confounded"):
+        raise UsageError(f"vendors must be 'balanced' or 'confounded', got {vendors!r}")
+    choice = list(views) if views is not None else list(View)
+    names = [*VENDORS, RANDOM]
+    for i in range(n):
+        rng = np.random.default_rng([seed, i, 12])
+        vendor = names[i % len(names)]
+        tied = vendors == "confounded" and rng.random() < _CONFOUNDED
+        condition = list(Condition)[names.index(vendor) % len(Condition)] if tied else None
+        preferred = choice[names.index(vendor) % len(choice) :: len(names)] if tied else choice
+        patient = Patient(int(rng.integers(2**31)), None, condition, vendor, subject_key=f"sim-{seed}-{i:05d}")
+        for clip in range(clips_per_patient):
+            view = preferred[int(rng.integers(len(preferred)))]
+            simulated = patient.clip(view, clip=clip, options=options)
+            yield {**simulated.labels, "clip_key": f"{patient.subject_key}-{clip}"}, simulated
+
+
+@dataclass(frozen=True)
+class TrainingFrame:
+    """image : uint8 (H, W). mask : uint8 (H, W), 0 background 1 LV cavity 2 myocardium 3 left atrium."""
+
+    image: np.ndarray
+    mask: np.ndarray
+    view: View
+    vendor: str
+
+
+def frames(
+    rng: np.random.Generator,
+    *,
+    size: tuple[int, int] = (128, 128),
+    views: Sequence[View] | None = None,
+    frames_per_clip: int = 3,
+    clips_per_patient: int = 2,
+    samples: int = 192,
+    beams: int = 96,
+) -> Iterator[TrainingFrame]:
+    """Endless single frames for training, never touching the disk.
+
+    Frames of a clip lie far apart in time; the mask is that of the nearest beam sample, which is quicker than the exact
+    one of `HeartRecording.truth` and differs from it by less than a beam.
+    """
+    while True:
+        patient = Patient(int(rng.integers(2**31)))
+        assert patient.parameters is not None
+        for clip in range(clips_per_patient):
+            view = _draw_view(rng) if views is None else views[int(rng.integers(len(views)))]
+            options = ClipOptions(
+                n_frames=frames_per_clip,
+                frame_rate_hz=frames_per_clip * patient.parameters.heart_rate_hz * rng.uniform(0.9, 1.1),
+                size=size, samples=samples, beams=beams, has_displacement=False,
+            )  # fmt: skip
+            recording = patient.recording(view, clip=clip, options=options)
+            recording = _without_memory(recording)
+            images = [recording.image(i) for i in range(frames_per_clip)]
+            stored = recording.screen.store([image for image, _ in images])
+            for image, (_, structure) in zip(stored, images, strict=True):
+                mask = recording.converter.nearest(_STRUCTURE_TO_MASK[structure])
+                yield TrainingFrame(image, mask, view, patient.scanner.name)
+
+
+def _without_memory(recording: HeartRecording) -> HeartRecording:
+    """Persistence off: these frames do not follow each other."""
+    display = replace(recording.engine.acquisition.display, persistence=0.0)
+    recording.engine.acquisition = replace(recording.engine.acquisition, display=display)
+    return recording
+
+
+def _draw_view(rng: np.random.Generator) -> View:
+    return View(rng.choice([v.value for v in VIEW_SHARES], p=list(VIEW_SHARES.values())))
