@@ -40,7 +40,7 @@ def least_squares_strain(
     """
     if window < 3 or window % 2 == 0:
         raise ValueError(f"window must be odd and at least 3, got {window}")
-    known = np.isfinite(displacement_m)
+    known = np.isfinite(displacement_m) if weights is None else np.isfinite(displacement_m) & (weights > 0)
     trust = known.astype(np.float64) if weights is None else np.where(known, weights, 0.0)
     values = np.where(known, displacement_m, 0.0).astype(np.float64)
     values -= values.sum(axis=0) / np.maximum(known.sum(axis=0), 1)

@@ -55,9 +55,9 @@ class GlueConfig:
     noise_periods: float = 9.0
     noise_lines: int = 9
     clean_residual: float = 0.02
-    n_linearisations: int = 6
-    tolerance: float = 1e-2
-    max_iterations: int = 60
+    n_linearisations: int = 10
+    tolerance: float = 0.05
+    max_iterations: int = 20
     search: SearchConfig = field(default_factory=SearchConfig)
 
 
