@@ -8,8 +8,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from pydicom.uid import UID
-
 from sonometry.core.cine import Cine
 from sonometry.core.errors import DataError
 from sonometry.core.source import Source, digest_files
@@ -37,7 +35,7 @@ class OpenedDicom:
 
     @property
     def format(self) -> str:
-        return f"DICOM {UID(self.syntax).name}"
+        return f"DICOM {uid(self.syntax).name}" if uid(self.syntax).is_transfer_syntax else "DICOM"
 
 
 def read_dicom(path: Path, facts: Facts | None = None) -> Cine:

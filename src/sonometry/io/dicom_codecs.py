@@ -1,15 +1,18 @@
 """Bytes of one frame of Pixel Data to samples, for every transfer syntax in use (PS3.5 A.4).
 
-python-gdcm decodes lossless JPEG, 12-bit JPEG and JPEG 2000, pyjpegls JPEG-LS, pylibjpeg-rle RLE. JPEG Baseline is not
-here: `dicom_frames` takes its luminance directly.
+simplejpeg (libjpeg-turbo) decodes lossless JPEG, Pillow (OpenJPEG) JPEG 2000, pyjpegls JPEG-LS, pylibjpeg-rle RLE;
+gdcm, which ends the process when a stream is damaged, only what they cannot: JPEG of more than 8 bits. JPEG Baseline is
+not here: `dicom_frames` takes its luminance directly.
 """
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import simplejpeg
 from pydicom.uid import (
     HTJ2K,
     JPEG2000,
@@ -31,7 +34,6 @@ from sonometry.io.dicom_header import lenient_pydicom, uid
 from sonometry.io.dicom_pixels import PixelModule
 from sonometry.io.native_noise import without_native_messages
 
-JPEG_DCT = (JPEGBaseline8Bit, JPEGExtended12Bit)
 JPEG_LOSSLESS = (JPEGLossless, JPEGLosslessSV1)
 JPEG_LS = (JPEGLSLossless, JPEGLSNearLossless)
 JPEG_2000 = (JPEG2000Lossless, JPEG2000)
@@ -100,9 +102,11 @@ def decode_compressed(data: bytes, module: PixelModule, syntax: str) -> Samples:
 
 def _decode_with_library(data: bytes, module: PixelModule, syntax: str) -> Samples:
     if syntax == JPEGExtended12Bit:
-        return _decode_jpeg_12bit(data, module)
-    if syntax in (*JPEG_LOSSLESS, *JPEG_2000):
-        return _decode_with_pydicom(data, module, syntax, "gdcm")
+        return _decode_jpeg_deep(data, module, 12, 51)
+    if syntax in JPEG_LOSSLESS:
+        return _decode_jpeg_lossless(data, module)
+    if syntax in JPEG_2000:
+        return _decode_with_pydicom(data, module, syntax, "pillow")
     if syntax in JPEG_LS:
         return _decode_with_pydicom(data, module, syntax, "pyjpegls")
     known = uid(syntax).name if uid(syntax).is_transfer_syntax else "in its header"
@@ -190,29 +194,29 @@ def _decode_with_pydicom(data: bytes, module: PixelModule, syntax: str, plugin: 
     return Samples(values, str(found["photometric_interpretation"]), int(found["bits_stored"]))
 
 
-def _decode_jpeg_12bit(data: bytes, module: PixelModule) -> Samples:
-    """pydicom's plug-ins refuse 12-bit JPEG, though gdcm decodes it once it is told the precision."""
-    import gdcm
-
-    fragment = gdcm.Fragment()
-    fragment.SetByteStringValue(data)
-    fragments = gdcm.SequenceOfFragments.New()
-    fragments.AddFragment(fragment)
-    element = gdcm.DataElement(gdcm.Tag(0x7FE0, 0x0010))
-    element.SetValue(fragments.__ref__())
-    image = gdcm.Image()
-    image.SetNumberOfDimensions(2)
-    image.SetDimensions((module.columns, module.rows, 1))
-    image.SetDataElement(element)
-    # Without a photometric interpretation gdcm ends the whole process.
-    photometric = "MONOCHROME2" if module.samples == 1 else "RGB"
-    kind = gdcm.PhotometricInterpretation.GetPIType(photometric)
-    image.SetPhotometricInterpretation(gdcm.PhotometricInterpretation(kind))
-    image.SetTransferSyntax(gdcm.TransferSyntax(gdcm.TransferSyntax.GetTSType(str(JPEGExtended12Bit))))
-    image.SetPixelFormat(gdcm.PixelFormat(module.samples, 16, 12, 11, int(module.is_signed)))
-    buffer = image.GetBuffer()
-    if buffer is None:
+def _decode_jpeg_lossless(data: bytes, module: PixelModule) -> Samples:
+    """Eight-bit lossless JPEG: libjpeg-turbo decodes it, several times faster than gdcm and without its crashes."""
+    header = jpeg_stream.parse_jpeg_header(data)
+    if header is None or len(header.component_ids) != module.samples:
         raise FrameError("its compressed data is damaged")
-    flat = np.frombuffer(buffer.encode("utf-8", "surrogateescape"), "<i2" if module.is_signed else "<u2")
+    if header.precision > 8:
+        return _decode_jpeg_deep(data, module, header.precision, 57)
+    if module.samples == 1:
+        return Samples(simplejpeg.decode_jpeg(data, "GRAY")[..., 0], module.photometric, header.precision)
+    values = simplejpeg.decode_jpeg(jpeg_stream.with_colour_space(data, is_rgb=True), "RGB")
+    return Samples(values, module.photometric, header.precision)
+
+
+def _decode_jpeg_deep(data: bytes, module: PixelModule, bits: int, syntax: int) -> Samples:
+    """JPEG of 9 to 16 bits, which pydicom's plug-ins refuse or crash on: gdcm in a process of its own."""
+    from sonometry.io.gdcm_process import Picture, decode
+
+    words = decode(data, Picture(syntax, module.rows, module.columns, module.samples, bits))
     shape = (module.rows, module.columns, 3) if module.samples == 3 else (module.rows, module.columns)
-    return Samples(flat.reshape(shape), module.photometric, 12)
+    if words is None or len(words) != 2 * math.prod(shape):
+        raise FrameError("its compressed data is damaged")
+    values = np.frombuffer(words, "<u2").astype(np.uint16).reshape(shape)
+    if module.is_signed:
+        values = _signed(values, bits)
+    # A stream of 16 bits may hold samples of which the header says that 12 are stored.
+    return Samples(values, module.photometric, min(bits, module.bits_stored))

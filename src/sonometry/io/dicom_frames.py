@@ -21,8 +21,9 @@ from sonometry.io.dicom_header import DicomFile, uid
 from sonometry.io.dicom_pixels import PixelModule, pixel_module
 from sonometry.io.luminance import grey_from_rgb, grey_from_samples, grey_share_as_rgb, grey_share_as_ybr
 
-#: A colour space is mislabelled when the other reading makes most of the picture grey and the stated one hardly any.
-MOSTLY_GREY, HARDLY_GREY = 0.5, 0.1
+#: A colour space is mislabelled when the other reading makes more than half of the picture grey, and the stated one
+#: less than half as much. A true but strongly coloured picture does not do that: its background is black.
+MOSTLY_GREY = 0.5
 
 
 @dataclass(frozen=True, eq=False)
@@ -90,6 +91,8 @@ def open_frames(file: DicomFile) -> tuple[DicomFrames, tuple[str, ...]]:
     first = index.read(0)
     syntax = actual_syntax(first, file.transfer_syntax) if is_compressed else file.transfer_syntax
     notes = []
+    if not is_compressed and not uid(syntax).is_transfer_syntax:
+        notes.append("the header names an unknown transfer syntax; the pixels are taken as uncompressed")
     if is_compressed and syntax != file.transfer_syntax:
         notes.append(f"the frames are {UID(syntax).name}, not {_syntax_name(file.transfer_syntax)} as the header says")
     decoder = FrameDecoder(module, syntax, is_compressed)
@@ -122,7 +125,7 @@ def _settle_colour(decoder: FrameDecoder, first: bytes) -> tuple[FrameDecoder, t
     if samples.values.dtype == np.uint8:
         as_rgb, as_ybr = grey_share_as_rgb(samples.values), grey_share_as_ybr(samples.values)
         stated, other = (as_rgb, as_ybr) if is_rgb else (as_ybr, as_rgb)
-        if stated < HARDLY_GREY and other > MOSTLY_GREY:
+        if other > MOSTLY_GREY and stated < other / 2:
             is_rgb = not is_rgb
     notes: tuple[str, ...] = ()
     if is_rgb != (samples.photometric == "RGB"):

@@ -1,11 +1,12 @@
 """Opening a DICOM file without its pixels, and reading values that may be wrong.
 
 Real headers break the Standard in every way, so values are read one at a time and a value that cannot be converted
-counts as absent. pydicom's warnings are silenced here because they quote values, which may be a patient's.
+counts as absent. pydicom's warnings and logs are silenced here because they quote values, which may be a patient's.
 """
 
 from __future__ import annotations
 
+import logging
 import math
 import struct
 import warnings
@@ -72,10 +73,16 @@ class DicomFile:
 
 @contextmanager
 def lenient_pydicom() -> Iterator[None]:
-    """pydicom neither checks nor warns about values inside this block."""
-    with config.disable_value_validation(), warnings.catch_warnings():
-        warnings.simplefilter("ignore", UserWarning)
-        yield
+    """pydicom neither checks values inside this block nor warns or logs about them."""
+    logger = logging.getLogger("pydicom")
+    was_disabled = logger.disabled
+    logger.disabled = True
+    try:
+        with config.disable_value_validation(), warnings.catch_warnings():
+            warnings.simplefilter("ignore", UserWarning)
+            yield
+    finally:
+        logger.disabled = was_disabled
 
 
 def open_dicom(path: Path) -> DicomFile:

@@ -10,6 +10,7 @@ import gzip
 import math
 import struct
 import tempfile
+import tokenize
 import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -30,6 +31,9 @@ from sonometry.io.told import told_spacing, told_times
 
 #: Pixel distances of ultrasound in mm; 1 x 1 is what writers put where nothing is known.
 PLAUSIBLE_SPACING_MM = (0.002, 5.0)
+
+#: A damaged .npy header is Python text that its parser refuses in several ways.
+NUMPY_ERRORS = (OSError, ValueError, EOFError, SyntaxError, TypeError, MemoryError, OverflowError, tokenize.TokenError)
 
 #: NIfTI-1 xyzt_units: bits of the unit of time (s, ms, us); ITK converts all to s.
 NIFTI_TIME_UNITS = (8, 16, 24)
@@ -59,7 +63,7 @@ def read_numpy(path: Path, facts: Facts | None = None) -> Cine:
     """Read a .npy array of uint8: (H, W), (T, H, W) or (T, H, W, 3). Raises DataError for any other."""
     try:
         array = np.load(path, allow_pickle=False)
-    except (OSError, ValueError, EOFError) as error:
+    except NUMPY_ERRORS as error:
         raise DataError(f"{path.name} is not a readable NumPy array: it is damaged or holds objects") from error
     if array.dtype != np.uint8 or not 2 <= array.ndim <= 4 or array.size == 0:
         raise DataError(f"{path.name} holds {array.dtype} {array.shape}; a clip is uint8 of (T, H, W) or (T, H, W, 3)")
@@ -72,7 +76,7 @@ def is_picture_array(path: Path) -> bool:
     """Whether a .npy file holds uint8 pictures, by its header alone."""
     try:
         array = np.load(path, allow_pickle=False, mmap_mode="r")
-    except (OSError, ValueError, EOFError):
+    except NUMPY_ERRORS:
         return False
     return bool(array.dtype == np.uint8 and 2 <= array.ndim <= 4)
 
