@@ -128,13 +128,13 @@ def make_dicom(tmp_path: Path, clip: np.ndarray) -> MakeDicom:
         stored = frames.tobytes() if data is None else data
         dataset.PixelData = stored + b"\0" * (len(stored) % 2)
         dataset["PixelData"].VR = "OB" if bits == 8 else "OW"
-        for keyword, value in attributes.items():
-            if value is None:
-                delattr(dataset, keyword)
-            else:
-                setattr(dataset, keyword, value)
         path = tmp_path / name
-        with pydicom.config.disable_value_validation():
+        with pydicom.config.disable_value_validation():  # broken values are what many tests are about
+            for keyword, value in attributes.items():
+                if value is None:
+                    delattr(dataset, keyword)
+                else:
+                    setattr(dataset, keyword, value)
             dataset.save_as(path, enforce_file_format=True)
         return path
 

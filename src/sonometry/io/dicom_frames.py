@@ -75,7 +75,7 @@ class DicomFrames:
             grey = self.decoder.grey(data)
         except FrameError as error:
             raise DataError(f"frame {index} of {self.name} cannot be decoded: {error}") from error
-        return np.ascontiguousarray(grey, self.dtype)
+        return np.require(grey, self.dtype, ["C_CONTIGUOUS", "WRITEABLE"])
 
 
 def open_frames(file: DicomFile) -> tuple[DicomFrames, tuple[str, ...]]:

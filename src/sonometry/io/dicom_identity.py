@@ -21,6 +21,7 @@ MANUFACTURER = "Sonometry"
 
 #: Patient and study attributes that a result carries on, with what a valid value looks like (PS3.5 6.2).
 _DATE, _TIME = re.compile(r"\d{8}"), re.compile(r"\d{2}(\d{2}(\d{2}(\.\d{1,6})?)?)?")
+_OLD_DATE = re.compile(r"\d{4}\.\d{2}\.\d{2}")  # of ACR-NEMA, which PS3.5 6.2 asks readers to accept
 _SHORT, _LONG = re.compile(r"[^\\\x00-\x1f]{1,16}"), re.compile(r"[^\\\x00-\x1f]{1,64}")
 _NAME = re.compile(r"[^\\\x00-\x1f]{1,192}")
 COPIED: dict[str, re.Pattern[str]] = {
@@ -106,4 +107,6 @@ def new_uid() -> UID:
 def _valid(dataset: Dataset, keyword: str, pattern: re.Pattern[str]) -> str:
     with lenient_pydicom():
         found = text(dataset, keyword)
+    if pattern is _DATE and _OLD_DATE.fullmatch(found):
+        found = found.replace(".", "")
     return found if pattern.fullmatch(found) else ""
