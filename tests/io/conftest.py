@@ -124,12 +124,12 @@ def make_dicom(tmp_path: Path, clip: np.ndarray) -> MakeDicom:
     ) -> Path:
         frames = clip if frames is None else frames
         photometric = photometric or ("RGB" if frames.ndim == 4 else "MONOCHROME2")
-        dataset = dicom_dataset(frames, syntax, photometric, bits)
-        stored = frames.tobytes() if data is None else data
-        dataset.PixelData = stored + b"\0" * (len(stored) % 2)
-        dataset["PixelData"].VR = "OB" if bits == 8 else "OW"
         path = tmp_path / name
+        stored = frames.tobytes() if data is None else data
         with pydicom.config.disable_value_validation():  # broken values are what many tests are about
+            dataset = dicom_dataset(frames, syntax, photometric, bits)
+            dataset.PixelData = stored + b"\0" * (len(stored) % 2)
+            dataset["PixelData"].VR = "OB" if bits == 8 else "OW"
             for keyword, value in attributes.items():
                 if value is None:
                     delattr(dataset, keyword)
