@@ -41,8 +41,8 @@ class Am2dConfig:
     """
 
     search: SearchConfig = field(default_factory=SearchConfig)
-    strain_walk: float = 0.11
-    shear_walk: float = 0.45
+    strain_walk: float = 0.2
+    shear_walk: float = 0.4
     lateral_shear_walk: float = 1.3
     lateral_strain_walk: float = 0.45
     least_strain: float = 3e-4

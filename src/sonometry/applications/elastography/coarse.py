@@ -4,8 +4,8 @@
    blocks picks lags that agree with their neighbours; a robust smooth field is fitted to them.
 2. The later envelope is stretched back by that field and smaller blocks are compared over the few lags that are left.
 
-The range covers compression and decompression and is the same at every depth: a hand-held probe also moves as a whole. Sources: see `numerics.dynamic_programming`; second pass after stretching: Alam et al. 1998,
-doi:10.1109/58.710545.
+The range covers compression and decompression and is the same at every depth: a hand-held probe also moves as a whole.
+Sources: see `numerics.dynamic_programming`; second pass after stretching: Alam et al. 1998, doi:10.1109/58.710545.
 """
 
 from __future__ import annotations
@@ -98,7 +98,7 @@ def _match(
     found[1] *= every[0]
     base = np.stack([_at(m, centres) for m in motion])
     smooth = _fit_smooth(base + found, trust, pair, context, cell, every)
-    return np.stack([_spread(s, centres, pair.shape) for s in smooth])
+    return np.stack([spread_from_cells(s, centres, pair.shape) for s in smooth])
 
 
 def _reduce(image: Real, every: tuple[int, int]) -> Real:
@@ -176,7 +176,7 @@ def _at(field: Real, centres: list[np.ndarray]) -> np.ndarray:
     return cv2.remap(field, *grid, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
 
 
-def _spread(values: np.ndarray, centres: list[np.ndarray], shape: tuple[int, int]) -> Real:
+def spread_from_cells(values: np.ndarray, centres: list[np.ndarray], shape: tuple[int, int]) -> Real:
     """Field on every line and row from its values at cell centres: natural spline, linear beyond the outer centres."""
     field = values.astype(np.float64)
     for axis in (0, 1):
