@@ -178,8 +178,8 @@ def write_manifest(manifest: Manifest | Iterable[ManifestRow | Mapping[str, Any]
     plain = csv.writer(text, lineterminator="\n")
     quoted = csv.writer(text, lineterminator="\n", quoting=csv.QUOTE_ALL)
     names = manifest.label_names
-    rows = ([*(row[name] for name in COLUMNS), *(row.labels.get(name, "") for name in names)] for row in manifest)
-    for cells in ([*COLUMNS, *names], *rows):
+    body = ([*(row[name] for name in COLUMNS), *(row.labels.get(name, "") for name in names)] for row in manifest)
+    for cells in ([*COLUMNS, *names], *body):
         # A lone carriage return is left bare by the csv module, and then ends the row when it is read.
         (quoted if any("\r" in cell for cell in cells) else plain).writerow(cells)
     write_atomic(path, text.getvalue())
