@@ -31,9 +31,9 @@ def describe(path: Path | str, facts: Facts | None = None) -> FileInfo:
         return _describe_folder(path, facts)
     try:
         kind = kind_of(path, facts)
-    except DataError:
-        return _describe_arrays(path)
-    return _DESCRIBERS[kind](path, facts)
+        return _DESCRIBERS[kind](path, facts)
+    except DataError as error:
+        return _describe_arrays(path, error)
 
 
 def _describe_folder(folder: Path, facts: Facts) -> FileInfo:
@@ -143,18 +143,18 @@ def _describe_rf(path: Path, facts: Facts) -> FileInfo:
     )
 
 
-def _describe_arrays(path: Path) -> FileInfo:
-    """A container of arrays as far as it is understood; the error of reading it where there is no array at all."""
+def _describe_arrays(path: Path, error: DataError | None = None) -> FileInfo:
+    """A container of arrays as far as it is understood; `error` of reading it where there is no array at all."""
     from sonometry.io.rf_files import describe_rf
 
     found = describe_rf(path)
     if not found["arrays"]:
-        kind_of(path)
-        raise DataError(f"{path.name} holds no recording")
+        raise error or DataError(f"{path.name} holds no recording that can be read")
     arrays = (f"{a['name']}: {' x '.join(map(str, a['shape']))} {a['dtype']}" for a in found["arrays"])
     shape = tuple(found[key] for key in ("frames", "samples", "lines")) if "lines" in found else ()
     missing = {"missing": " ".join(found["missing"])} if found["missing"] else {}
     problems = [f"it lacks facts that must be given: {missing['missing']}"] if missing else []
+    problems += [str(error)] if error else []
     return FileInfo(
         name=path.name,
         format=found["format"],
@@ -163,7 +163,7 @@ def _describe_arrays(path: Path) -> FileInfo:
         shape=shape,
         rf={**found["facts"], **missing},
         arrays=tuple(arrays),
-        notes=tuple(found["notes"]),
+        notes=() if error else tuple(found["notes"]),
         problems=tuple(problems),
     )
 

@@ -167,7 +167,13 @@ def _left_out(n_other: int, n_damaged: int) -> tuple[str, ...]:
 
 def _together(files: list[_Recognised], facts: Facts) -> Cine | RFFrames | Signals | Study:
     readings, _ = _read_all(files, facts, is_strict=True)
-    return readings[0] if len(readings) == 1 else _study(readings)
+    if len(readings) == 1:
+        return readings[0]
+    if sorted(item.kind for item in files) == ["cine", "signals"]:
+        from sonometry.io.clock import on_one_clock
+
+        readings = on_one_clock(readings, facts)
+    return _study(readings)
 
 
 def _study(readings: list[Cine | RFFrames | Signals], notes: tuple[str, ...] = ()) -> Study:
