@@ -16,6 +16,9 @@ from sonometry.core.signals import Signals
 from sonometry.core.source import Source
 from sonometry.io.facts import Facts
 
+#: Rounded times lie this near to the line of an even clip, in samples; a frame left out lies further away.
+ROUNDING_SAMPLES = 1.5
+
 
 def on_one_clock(readings: Sequence[Cine | RFFrames | Signals], facts: Facts) -> list[Cine | RFFrames | Signals]:
     """The cine with the frame times that the signals' file states, and a note; unchanged where it states none."""
@@ -35,7 +38,7 @@ def _timed(cine: Cine, stated_s: np.ndarray, sample_s: float) -> Cine:
         return _with_times(cine, cine.frame_times_s, cine.is_timed, note)
     frames = np.arange(cine.n_frames)
     even_s = np.polyval(np.polyfit(frames, stated_s, 1), frames) if cine.n_frames > 1 else stated_s
-    if np.abs(even_s - stated_s).max() <= sample_s and (np.diff(even_s) > 0).all():
+    if np.abs(even_s - stated_s).max() <= ROUNDING_SAMPLES * sample_s and (np.diff(even_s) > 0).all():
         rate_hz = (cine.n_frames - 1) / (even_s[-1] - even_s[0]) if cine.n_frames > 1 else 0.0
         note = (
             f"frame times ({rate_hz:.4g} a second) are those of the signals' file, which names the sample of each frame"
