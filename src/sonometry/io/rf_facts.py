@@ -79,6 +79,14 @@ _FLAGS = {
 }
 
 
+def known_facts(stated: StatedFacts) -> tuple[dict[str, float], tuple[str, ...]]:
+    """What the file alone tells, with the rate that follows from its grid; and how that came about."""
+    known, notes = _known(stated, Facts())
+    if stated.sound_speed_m_s is None:
+        del known["sound_speed_m_s"]  # an assumption, not a fact of the file
+    return known, notes
+
+
 def missing_flags(stated: StatedFacts, facts: Facts) -> tuple[str, ...]:
     """The flags that are needed to measure this recording, "--centre-mhz F" and so on."""
     known, _ = _known(stated, facts)

@@ -20,7 +20,7 @@ from sonometry.io.facts import Facts
 from sonometry.io.named_arrays import named_arrays_format, open_named_arrays
 from sonometry.io.rf_arrays import read_named_rf, rf_candidates
 from sonometry.io.rf_axes import CARRIER, carrier
-from sonometry.io.rf_facts import missing_flags, rf_frames
+from sonometry.io.rf_facts import known_facts, missing_flags, rf_frames
 from sonometry.io.rf_layouts import KNOWN_RF_NAMES, file_facts
 from sonometry.io.rf_metaimage import is_metaimage, read_header, read_metaimage_rf
 from sonometry.io.rf_problems import rf_problems
@@ -97,6 +97,7 @@ def describe_rf(path: Path) -> dict[str, Any]:
     except DataError as error:
         return described | {"notes": [str(error)]}
     stated = common_facts(list(stored), order)
+    known, derived = known_facts(stated)
     n_frames, n_samples, n_lines = (stored[0].samples.shape[axis] for axis in order)
     if kind is None:
         array = {"name": path.stem, "shape": list(stored[0].samples.shape), "dtype": stored[0].samples.dtype.name}
@@ -106,9 +107,9 @@ def describe_rf(path: Path) -> dict[str, Any]:
         "frames": n_frames,
         "samples": n_samples,
         "lines": n_lines,
-        "facts": stated.stated(),
+        "facts": known,
         "missing": list(missing_flags(stated, Facts())),
-        "notes": [*([note] if note else []), *stated.notes],
+        "notes": [*([note] if note else []), *stated.notes, *derived],
     }
 
 
