@@ -174,6 +174,28 @@ def test_new_results_folder_appears_complete(tmp_path: Path) -> None:
     assert oct(out.stat().st_mode & 0o777) == oct(tmp_path.joinpath("deep").stat().st_mode & 0o777)
 
 
+def test_results_folder_that_another_process_made_meanwhile_is_filled(tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    with atomic_dir(out) as partial:
+        (partial / "mine").write_text("mine")
+        write_results(out, {"other": b"other"})
+    assert tree(out) == {"mine": b"mine", "other": b"other"}
+
+
+def test_folder_made_between_look_and_rename_is_filled(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    out = tmp_path / "out"
+    rename = os.rename
+
+    def late(source: Path, target: Path) -> None:
+        out.mkdir()
+        (out / "other").write_text("other")
+        rename(source, target)
+
+    monkeypatch.setattr(os, "rename", late)
+    write_results(out, {"mine": b"mine"})
+    assert tree(tmp_path) == {"out/mine": b"mine", "out/other": b"other"}
+
+
 def test_existing_results_folder_keeps_unrelated_files(tmp_path: Path) -> None:
     (tmp_path / "figures").mkdir()
     (tmp_path / "figures" / "mine.png").write_text("mine")

@@ -146,6 +146,14 @@ def test_pickled_objects_are_never_loaded(tmp_path: Path) -> None:
     assert names(open_named_arrays(tmp_path / "a.npz")) == ["good"]
 
 
+def test_set_that_is_promised_but_not_stored_is_refused(tmp_path: Path) -> None:
+    with h5py.File(tmp_path / "a.h5", "w") as file:
+        file.create_dataset("rf", shape=(1 << 20, 1 << 20), chunks=(64, 64), dtype="f8")
+    (entry,) = open_named_arrays(tmp_path / "a.h5").arrays
+    with pytest.raises(DataError, match=r"a\.h5 promises 8796093022208 bytes in /rf that it does not hold"):
+        entry.load()
+
+
 def test_ambiguous_short_name_is_not_guessed(tmp_path: Path) -> None:
     scipy.io.savemat(tmp_path / "a.mat", {"a": {"x": 1.0}, "b": {"x": 2.0}})
     arrays = open_named_arrays(tmp_path / "a.mat")

@@ -97,7 +97,7 @@ def test_lines_above_the_table_are_passed_over_and_tell_the_rate(tmp_path: Path,
 
 def test_motion_file_of_opensim_is_read(tmp_path: Path, times: np.ndarray, wave: np.ndarray) -> None:
     above = "Coordinates\nversion=1\nnRows=100\nnColumns=2\ninDegrees=yes\nendheader\ntime\tankle_angle\n"
-    read = read_signals(table(tmp_path, above + rows(times, wave, separator="\t"), "a.mot"))
+    read = read_signals(table(tmp_path, above + rows(times, wave, separator="\t"), "a.sto"))
     assert read.names == ("ankle_angle",)
 
 

@@ -168,9 +168,13 @@ def _is_about(error: OSError, out: Path, partial: Path) -> bool:
 
 def _publish(partial: Path, out: Path) -> None:
     """Move all files of `partial` into `out`, or none of them."""
-    if not out.exists():
-        os.rename(partial, out)
-        return
+    try:
+        if not out.exists():
+            os.rename(partial, out)
+            return
+    except OSError as error:
+        if error.errno not in (errno.ENOTEMPTY, errno.EEXIST):  # another process made it a moment ago
+            raise
     files = sorted(p.relative_to(partial) for p in partial.rglob("*") if not p.is_dir())
     for file in files:
         if (out / file).is_dir():

@@ -8,10 +8,13 @@ from typing import Any
 
 import numpy as np
 
+from sonometry.core.errors import DataError
 from sonometry.io.named_arrays import SMALL, ArrayEntry, NamedArrays, reading
 
 #: Groups and references are followed this deep; a file may point back at itself.
 DEEPEST = 12
+#: A set larger than this must be stored; deflate cannot compress further than the ratio.
+LARGEST_UNSTORED, LARGEST_RATIO = 1 << 30, 1100
 #: Elements of a structure array or cell that are looked into.
 MOST_ELEMENTS = 1024
 
@@ -112,7 +115,10 @@ def _loader(path: Path, inner: str, value: np.ndarray | None, *, is_matlab: bool
         array = value
         if array is None:
             with reading(path, "HDF5"), h5py.File(path, "r") as file:
-                array = np.asarray(file[inner][()])
+                stored = file[inner]
+                if stored.nbytes > LARGEST_UNSTORED and stored.nbytes > LARGEST_RATIO * stored.id.get_storage_size():
+                    raise DataError(f"{path.name} promises {stored.nbytes} bytes in {inner} that it does not hold")
+                array = np.asarray(stored[()])
         if array.dtype.names is not None:
             array = array["real"] + 1j * array["imag"]
         return array.T if is_matlab else array

@@ -14,6 +14,8 @@ from sonometry.io.named_arrays_matlab_check import check_matlab5
 #: Elements of a structure array or cell that are looked into; longer ones hold data rather than facts.
 MOST_ELEMENTS = 1024
 
+#: Classes that hold no recording.
+_UNREAD = ("function", "sparse", "opaque")
 _NUMERIC = {"double": "float64", "single": "float32", "logical": "bool"} | {
     f"{u}int{bits}": f"{u}int{bits}" for u in ("", "u") for bits in (8, 16, 32, 64)
 }
@@ -32,7 +34,7 @@ def open_matlab(path: Path, kind: str) -> NamedArrays:
             for name, shape, type_name in described
             if type_name in _NUMERIC and np.prod(shape, dtype=np.int64) > SMALL
         }
-        read_now = [name for name, _, type_name in described if name not in large and type_name != "function"]
+        read_now = [name for name, _, type_name in described if name not in large and type_name not in _UNREAD]
         values = scipy.io.loadmat(path, variable_names=read_now, chars_as_strings=True) if read_now else {}
         entries = [ArrayEntry(name, shape, dtype, _loader(path, name)) for name, (shape, dtype) in large.items()]
         texts: dict[str, str] = {}

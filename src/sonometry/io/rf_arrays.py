@@ -66,8 +66,8 @@ def _only(path: Path, arrays: NamedArrays) -> tuple[tuple[ArrayEntry, ...], tupl
     if not candidates:
         if complex_ones:
             raise DataError(_iq_message(path, complex_ones[0]))
-        others = [entry for entry in arrays.arrays if entry.size > 1]
-        has = f"it has {_listed(others)}" if others else "it has no arrays of numbers"
+        all_arrays = [entry for entry in arrays.arrays if entry.size > 1]
+        has = f"it has {_listed(all_arrays)}" if all_arrays else "it has no arrays of numbers"
         raise DataError(f"{path.name} has no array of RF frames (axial, line) or (axial, line, frame); {has}")
     largest = max(entry.size for entry in candidates)
     rivals = [entry for entry in candidates if entry.size >= TINY_SHARE * largest]
