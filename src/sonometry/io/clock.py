@@ -40,9 +40,7 @@ def _timed(cine: Cine, stated_s: np.ndarray, sample_s: float) -> Cine:
     even_s = np.polyval(np.polyfit(frames, stated_s, 1), frames) if cine.n_frames > 1 else stated_s
     if np.abs(even_s - stated_s).max() <= ROUNDING_SAMPLES * sample_s and (np.diff(even_s) > 0).all():
         rate_hz = (cine.n_frames - 1) / (even_s[-1] - even_s[0]) if cine.n_frames > 1 else 0.0
-        note = (
-            f"frame times ({rate_hz:.4g} a second) are those of the signals' file, which names the sample of each frame"
-        )
+        note = f"frame times ({rate_hz:.4g} a second) follow the signals' file, which names the sample of each frame"
         return _with_times(cine, even_s, True, note)
     if (np.diff(stated_s) > 0).all():
         return _with_times(cine, stated_s, True, "frame times are those of the signals' file, one by one")
