@@ -20,13 +20,14 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
+import scipy.linalg
 from numba import njit, prange
 
 Real = npt.NDArray[np.float32]
 
 #: Sub-diagonals of the matrix of a line, and lines that are eliminated side by side.
 _BAND, _LANES = 4, 8
-#: Coarsening ends at this number of lines, where a few sweeps solve the system.
+#: Coarsening ends below this number of lines, where the system is solved exactly.
 _FEWEST_LINES = 8
 
 
@@ -72,10 +73,8 @@ def _cycle(data: Real, right: Real, smoothness: Smoothness, skip: int) -> Real:
         smoothness.axial_along, smoothness.axial_across, smoothness.lateral_along, smoothness.lateral_across,
     )  # fmt: skip
     update = np.zeros_like(right)
-    if n_lines < 2 * _FEWEST_LINES:
-        for _ in range(6):
-            _sweep(data, right, update, weights)
-        return update
+    if n_lines < _FEWEST_LINES:
+        return solve_exactly(data, right, smoothness)
     if skip == 0:
         _sweep(data, right, update, weights)
         left_over = right.copy()
@@ -90,6 +89,38 @@ def _cycle(data: Real, right: Real, smoothness: Smoothness, skip: int) -> Real:
     if skip == 0:
         _sweep(data, right, update, weights)
     return update
+
+
+def solve_exactly(data: Real, right: Real, smoothness: Smoothness) -> Real:
+    """Update (2, line, row) by banded Cholesky; the band is as wide as four lines' worth of unknowns."""
+    _, n_lines, n_rows = right.shape
+    row_step, size = 2 * n_lines, 2 * n_lines * n_rows
+    band = np.zeros((2 * row_step + 1, n_rows, n_lines, 2))
+    band[0, :, :, 0], band[0, :, :, 1], band[1, :, :, 0] = data[0].T, data[2].T, data[1].T
+    along, across = _squared_differences(n_rows), _squared_differences(n_lines)
+    for component, (weight_along, weight_across) in enumerate(
+        (
+            (smoothness.axial_along, smoothness.axial_across),
+            (smoothness.lateral_along, smoothness.lateral_across),
+        )
+    ):
+        for offset in range(3):
+            band[offset * row_step, :, :, component] += weight_along * along[offset][:, None]
+            band[2 * offset, :, :, component] += weight_across * across[offset][None, :]
+    solution = scipy.linalg.solveh_banded(
+        band.reshape(-1, size), right.transpose(2, 1, 0).reshape(size).astype(np.float64), lower=True, check_finite=False
+    )
+    return np.ascontiguousarray(solution.reshape(n_rows, n_lines, 2).transpose(2, 1, 0), dtype=np.float32)
+
+
+def _squared_differences(size: int) -> npt.NDArray[np.float64]:
+    """(3, size) diagonals 0, 1, 2 of the sum of squared second differences; element n of each stands in column n."""
+    differences = np.diff(np.eye(size), n=2, axis=0)
+    matrix = differences.T @ differences
+    diagonals = np.zeros((3, size))
+    for offset in range(min(3, size)):
+        diagonals[offset, : size - offset] = np.diagonal(matrix, -offset)
+    return diagonals
 
 
 def _sweep(data: Real, right: Real, update: Real, weights: tuple[float, float, float, float]) -> None:

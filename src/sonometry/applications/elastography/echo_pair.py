@@ -64,8 +64,7 @@ class EchoPair:
 def prepare_pair(earlier: np.ndarray, later: np.ndarray, context: TrackingSetup) -> EchoPair:
     """Filter two RF frames (axial, line) to their common band. Raises DataError as `check_pair`."""
     check_pair(earlier, later)
-    scale = 1.0 / max(_root_mean_square(earlier), 1e-30), 1.0 / max(_root_mean_square(later), 1e-30)
-    frames = earlier * np.float32(scale[0]), later * np.float32(scale[1])
+    frames = _standardised(earlier), _standardised(later)
     band = measure_band(frames, 2 * math.pi / context.samples_per_period)
     basebands = to_baseband(frames[0], band), to_baseband(frames[1], band)
     pulse = measure_pulse(basebands, band)
@@ -99,6 +98,11 @@ def to_displacement(pair: EchoPair, motion: Real, has_lock: np.ndarray | None = 
 LOCK_CORRELATION = 0.5
 
 
-def _root_mean_square(frame: np.ndarray) -> float:
-    flat = frame.ravel()
-    return math.sqrt(float(np.dot(flat, flat)) / flat.size)
+def _standardised(frame: np.ndarray) -> np.ndarray:
+    """Frame without the offset of its lines, of root mean square 1 (or all 0)."""
+    centred = frame - frame.mean(axis=0, dtype=np.float64).astype(np.float32)
+    flat = centred.ravel()
+    level = math.sqrt(float(np.dot(flat, flat)) / flat.size)
+    offset = float(np.abs(frame).max(initial=0.0))
+    # What is left of a constant frame is rounding.
+    return centred * np.float32(1 / level if level > 1e-5 * offset else 0.0)

@@ -79,23 +79,36 @@ def _lags_of_windows(
     """Residual motion (2, window line, window row) in samples and lines, and the peak modulus of the correlation."""
     warped = pair.warped(motion)
     grid = np.ix_(*centres)
-    own, other = (_window_mean(_square(z), window) for z in (pair.earlier, warped))
-    ahead = np.stack([_window_mean(np.conj(pair.earlier) * _shifted(warped, lag), window)[grid] for lag in _LAGS])
-    energy = np.stack([(own * _shifted(other, lag))[grid] for lag in _LAGS])
-    modulus = np.abs(ahead) / np.sqrt(np.maximum(energy, 1e-30))
-    rows = parabolic_peak(modulus[1], modulus[0], modulus[2])
-    lines = parabolic_peak(modulus[3], modulus[0], modulus[4])
-    rising = (modulus[0] >= modulus[1]) & (modulus[0] >= modulus[2])
-    rows = np.where(rising, rows, np.where(modulus[2] > modulus[1], 0.5, -0.5))
+    lines = 0.5 * (_line_lags(pair.earlier, warped, window, grid) - _line_lags(warped, pair.earlier, window, grid))
+    same, before, after = (_correlation(pair.earlier, warped, (0, lag), window, grid) for lag in (0, -1, 1))
+    modulus, least, most = np.abs(same), np.abs(before), np.abs(after)
+    is_peak = (modulus >= least) & (modulus >= most)
+    rows = np.where(is_peak, parabolic_peak(least, modulus, most), np.where(most > least, 0.5, -0.5))
     # The modulus alone, from lags a row apart, tells the period; the phase then the sample within it.
     period = 2 * math.pi / pair.band.carrier_rad
-    phase_delay = -np.angle(ahead[0]) / pair.band.carrier_rad
+    phase_delay = -np.angle(same) / pair.band.carrier_rad
     axial = phase_delay + period * np.round((rows * pair.band.step - phase_delay) / period)
-    return np.stack([axial, lines]), modulus[0]
+    return np.stack([axial, lines]), modulus
 
 
-#: Lags (lines, rows) at which windows are compared.
-_LAGS = ((0, 0), (0, -1), (0, 1), (-1, 0), (1, 0))
+def _line_lags(first: Complex, second: Complex, window: tuple[int, int], grid: tuple[np.ndarray, ...]) -> np.ndarray:
+    """Lag across lines at which `second` matches `first` best, from lags of -1, 0 and 1.
+
+    The parabola is off where the speckle of the window is lopsided, by the same amount when the frames change places:
+    half the difference of the two is not.
+    """
+    before, at, after = (np.abs(_correlation(first, second, (lag, 0), window, grid)) for lag in (-1, 0, 1))
+    is_peak = (at >= before) & (at >= after)
+    return np.where(is_peak, parabolic_peak(before, at, after), np.where(after > before, 0.5, -0.5))
+
+
+def _correlation(
+    first: Complex, second: Complex, lag: tuple[int, int], window: tuple[int, int], grid: tuple[np.ndarray, ...]
+) -> Complex:
+    """Normalised complex correlation of `first` with `second` ahead by a lag, in the windows of a grid."""
+    moved = _shifted(second, lag)
+    energy = _window_mean(_square(first), window)[grid] * _window_mean(_square(moved), window)[grid]
+    return _window_mean(np.conj(first) * moved, window)[grid] / np.sqrt(np.maximum(energy, 1e-30))
 
 
 def _shifted(image: np.ndarray, lag: tuple[int, int]) -> np.ndarray:
