@@ -1,10 +1,9 @@
 """What the refinement network sees of a pair of frames, and what its output means.
 
-The later frame is warped by a prior displacement, blurred over a few wavelengths: so the network finds all detail in
-the phase between the two analytic signals, and none in the prior, whose detail is the tracker's noise as well as the
-tissue's. How far to trust the phase shows as coherence. Everything is averaged over one carrier period, a "block",
-and normalised by the carrier, so that one network serves every ratio of sampling to centre frequency:
-phase in radians, strain by the applied strain, displacement by the local wavelength.
+The later frame is warped by a tracker's displacement (the prior). What it left over shows as phase between the two
+analytic signals, and how far to trust that as their coherence; what the tracker found shows as the prior's strain at
+several smoothings. Everything is averaged over one carrier period, a "block", and normalised by the carrier: one
+network then serves every ratio of sampling to centre frequency (phase in radians, strain by the applied strain).
 Compression and decompression are made the same by the sign of the applied strain (time reversal).
 Sources: phase of the cross product, Loupas et al. 1995, doi:10.1109/58.393110; coherence, Kasai et al. 1985,
 doi:10.1109/T-SU.1985.31615.
@@ -24,19 +23,21 @@ from sonometry.numerics.warp_analytic import warp_analytic
 
 #: Windows of the phase images: Gaussian sigma in blocks and in lines.
 SCALES = ((1.0, 0.6), (3.0, 1.2), (8.0, 2.5))
-#: The prior is blurred by a Gaussian of this sigma, in blocks and in lines.
-PRIOR_BLUR = (8.0, 3.0)
 #: Applied strain is taken as at least this when it normalises, so that a pair at rest is not blown up.
 SMALLEST_SCALE = 5e-4
-#: Units of the network's outputs: axial displacement in radians of carrier phase, lateral displacement in lines.
-AXIAL_UNIT_RAD = 0.05
-LATERAL_UNIT_LINES = 0.2
+#: Units of the network's outputs: axial displacement in radians of carrier phase, lateral displacement in lines, and
+#: strain as a share of the applied strain.
+AXIAL_UNIT_RAD = 0.01
+LATERAL_UNIT_LINES = 0.02
+STRAIN_SHARE = 0.02
+#: Smoothings of the prior's strain, Gaussian sigma in blocks and lines; the network corrects the middle one.
+STRAIN_SCALES = ((1.0, 0.5), (3.0, 1.0), (8.0, 2.0))
 
 CHANNELS = (
     "in_phase", "quadrature", "log_energy",
     "phase_fine", "coherence_fine", "phase_mid", "coherence_mid", "phase_coarse", "coherence_coarse",
     "lateral_mid", "lateral_coarse",
-    "prior_strain", "prior_shear", "prior_lateral_strain",
+    "prior_strain", "detail_fine", "detail_coarse", "prior_shear", "prior_lateral_strain",
     "applied_strain", "pitch", "inside",
 )  # fmt: skip
 OUTPUTS = ("axial", "lateral", "strain", "axial_log_variance", "lateral_log_variance", "strain_log_variance")
@@ -49,7 +50,7 @@ class RefinementGrid:
     block : samples of one block. n_rows : blocks. sign : -1 where tissue is stretched, else 1.
     strain_unit : applied strain that images are divided by (positive).
     axial_unit : (rows, lines) samples of displacement per unit of network output.
-    prior_axial, prior_lateral, prior_strain : (rows, lines) blurred prior in samples, lines and as a fraction; the
+    prior_axial, prior_lateral, prior_strain : (rows, lines) prior in samples, lines and as a fraction (smoothed); the
         network adds what is missing.
     """
 
@@ -71,13 +72,12 @@ def refinement_features(
     earlier, later : float32 (axial, line). prior : motion from earlier to later, on the same grid.
     """
     block = max(2, round(context.samples_per_period))
-    n_samples = earlier.shape[0]
-    axial, lateral = (_blurred(block_mean(u, block)) for u in (prior.axial_samples, prior.lateral_lines))
+    axial, lateral = (block_mean(u, block) for u in (prior.axial_samples, prior.lateral_lines))
     signal = analytic_signal(earlier)
     warped, inside = warp_analytic(
         analytic_signal(later),
-        to_samples(axial, block, n_samples),
-        to_samples(lateral, block, n_samples),
+        prior.axial_samples,
+        prior.lateral_lines,
         carrier_rad=2 * np.pi / context.samples_per_period,
     )
     grid = _grid(axial, lateral, block, _local_frequency(signal, context))
@@ -97,17 +97,8 @@ def _grid(axial: np.ndarray, lateral: np.ndarray, block: int, frequency: np.ndar
         axial_unit=(AXIAL_UNIT_RAD / block_mean(frequency, block)).astype(np.float32),
         prior_axial=axial,
         prior_lateral=lateral,
-        prior_strain=(np.gradient(axial, axis=0) / block).astype(np.float32),
+        prior_strain=_smooth(np.gradient(axial, axis=0) / block, *STRAIN_SCALES[1]),
     )
-
-
-def _blurred(image: np.ndarray) -> np.ndarray:
-    """The image blurred by `PRIOR_BLUR`; its best plane is taken off before, so that edges do not bend a slope."""
-    rows, lines = (np.arange(n, dtype=np.float32) - (n - 1) / 2 for n in image.shape)
-    slope_rows = (image * rows[:, None]).mean() / max(float((rows**2).mean()), 1e-12)
-    slope_lines = (image * lines).mean() / max(float((lines**2).mean()), 1e-12)
-    plane = slope_rows * rows[:, None] + slope_lines * lines + image.mean()
-    return (plane + _smooth(image - plane, *PRIOR_BLUR)).astype(np.float32)
 
 
 def _applied_strain(axial: np.ndarray, block: int) -> float:
@@ -142,7 +133,7 @@ def _phase_images(signal: np.ndarray, warped: np.ndarray, block: int, grid: Refi
     for rows, lines in SCALES:
         mean, power = _smooth_complex(cross, rows, lines), _smooth(energy, rows, lines) + floor
         phases.append(np.angle(mean))
-        images += [grid.sign * phases[-1] / 0.2, 5 * (1 - np.abs(mean) / power)]
+        images += [grid.sign * phases[-1] / 0.05, 5 * (1 - np.abs(mean) / power)]
     rotation = np.repeat(np.exp(-1j * phases[1]).astype(np.complex64), block, axis=0)
     return images + _lateral_images(signal[: len(rotation)] * rotation, warped[: len(rotation)], block, grid.sign)
 
@@ -162,14 +153,18 @@ def _lateral_images(signal: np.ndarray, warped: np.ndarray, block: int, sign: fl
 def _prior_images(grid: RefinementGrid, context: TrackingSetup) -> list[np.ndarray]:
     """The prior's own strains by the applied strain, and the two numbers of the whole pair."""
     unit = grid.sign * grid.strain_unit
+    raw = np.gradient(grid.prior_axial, axis=0) / grid.block
+    fine, coarse = (_smooth(raw, *scale) for scale in (STRAIN_SCALES[0], STRAIN_SCALES[2]))
     shear = np.gradient(grid.prior_axial, axis=1) * context.axial_step_m / context.line_pitch_m
     lateral_strain = np.gradient(grid.prior_lateral, axis=1)
     shape = grid.prior_axial.shape
     pitch = context.line_pitch_m / (context.axial_step_m * grid.block)
     return [
         grid.prior_strain / unit,
-        _smooth(shear.astype(np.float32), 3.0, 0.6) / unit,
-        _smooth(lateral_strain.astype(np.float32), 6.0, 1.0) / unit,
+        (fine - grid.prior_strain) / unit / STRAIN_SHARE,
+        (coarse - grid.prior_strain) / unit / STRAIN_SHARE,
+        _smooth(shear, 3.0, 0.6) / unit,
+        _smooth(lateral_strain, 6.0, 1.0) / unit,
         np.full(shape, np.log10(grid.strain_unit / 0.01), np.float32),
         np.full(shape, np.log2(pitch / 2), np.float32),
     ]

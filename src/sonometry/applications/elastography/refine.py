@@ -17,6 +17,7 @@ from sonometry.applications.elastography.features import (
     CHANNELS,
     LATERAL_UNIT_LINES,
     OUTPUTS,
+    STRAIN_SHARE,
     RefinementGrid,
     refinement_features,
     to_samples,
@@ -27,7 +28,7 @@ from sonometry.models.inference import Network, load_network, shipped_weights
 WEIGHTS = "elastography-refinement"
 #: The tracker that is refined, and how often its frame is warped anew.
 PRIOR = "am2d"
-ITERATIONS = 2
+ITERATIONS = 1
 #: Rows and lines are repeated up to a multiple of this, which the network's levels need.
 _MULTIPLE = (16, 8)
 
@@ -91,8 +92,8 @@ def _improved(
     n_samples = before.axial_samples.shape[0]
     axial = grid.prior_axial + grid.sign * grid.axial_unit * images["axial"]
     lateral = grid.prior_lateral + grid.sign * LATERAL_UNIT_LINES * images["lateral"]
-    strain = grid.prior_strain + grid.sign * grid.strain_unit * images["strain"]
-    units = {"axial": grid.axial_unit, "lateral": LATERAL_UNIT_LINES, "strain": grid.strain_unit}
+    strain = grid.prior_strain + grid.sign * STRAIN_SHARE * grid.strain_unit * images["strain"]
+    units = {"axial": grid.axial_unit, "lateral": LATERAL_UNIT_LINES, "strain": STRAIN_SHARE * grid.strain_unit}
     deviation = {
         name: calibration.get(name, 1.0) * unit * np.exp(0.5 * np.clip(images[f"{name}_log_variance"], -14, 8))
         for name, unit in units.items()

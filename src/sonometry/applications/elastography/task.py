@@ -1,7 +1,7 @@
 """What the refinement network learns: the motion and strain that a prior displacement left over, on simulated pairs.
 
-Every sample is a simulated pair with exact truth and a prior that is wrong in the ways blurred priors are: it lacks all
-detail, is off by a smooth error, and here and there by whole periods. Samples are a function of (seed, index).
+Every sample is a simulated pair with exact truth, tracked by AM2D; in one of six a smooth error is added, so that the
+network also learns what a bad prior looks like. Samples are a function of (seed, index).
 """
 
 from __future__ import annotations
@@ -17,15 +17,17 @@ import torch
 from torch import nn
 from torch.utils.data import Dataset
 
-from sonometry.applications.elastography.displacement import Displacement, TrackingSetup
+from sonometry.applications.elastography.displacement import METHODS, Displacement, TrackingSetup
 from sonometry.applications.elastography.features import (
     CHANNELS,
     LATERAL_UNIT_LINES,
     OUTPUTS,
+    STRAIN_SHARE,
     RefinementGrid,
     block_mean,
     refinement_features,
 )
+from sonometry.applications.elastography.refine import PRIOR
 from sonometry.applications.elastography.task_config import TaskConfig
 from sonometry.core.application import Simulated
 from sonometry.core.errors import UsageError
@@ -72,9 +74,9 @@ class ElastographyTask:
         axial, lateral, strain = (_root_mean_square(error[:, i : i + 1], mask) for i in range(3))
         tie = _root_mean_square(self._tie(output, batch), mask[:, :, 1:-1])
         variance = _likelihood(error.detach(), output[:, 3:], mask)
-        loss = 0.5 * axial + 0.1 * lateral + 20 * self.config.strain_weight * strain
-        loss = loss + 20 * self.config.tie_weight * tie + self.config.variance_weight * variance
-        strain_rmse = (strain * batch["strain_unit"]).mean() if strain.ndim else strain * batch["strain_unit"].mean()
+        of_strain = self.config.strain_weight * strain + self.config.tie_weight * tie
+        loss = 0.5 * axial + 0.2 * lateral + of_strain + self.config.variance_weight * variance
+        strain_rmse = (strain * batch["strain_unit"]).mean()
         parts = {"loss": loss.mean(), "axial": axial.mean(), "lateral": lateral.mean(), "strain": strain.mean()}
         return {**parts, "tie": tie.mean(), "variance": variance, "strain_rmse": strain_rmse}
 
@@ -167,15 +169,15 @@ def sample_of(pair: Simulated, rng: np.random.Generator) -> dict[str, np.ndarray
     earlier, later = (frame / (np.std(frame) + 1e-30) for frame in frames.samples)
     context = TrackingSetup.of(frames)
     truth = _truth(pair, frames)
-    features, grid = refinement_features(earlier, later, _disturbed(truth, context, rng), context=context)
+    features, grid = refinement_features(earlier, later, _prior(frames, context, rng), context=context)
     target, mask = _target(truth, grid)
     mask = mask * (features[CHANNELS.index("inside")] > 0.99)[None]
     return {
         "features": features,
         "target": target,
         "mask": mask.astype(np.float32),
-        "axial_to_strain": (grid.axial_unit / grid.block / grid.strain_unit)[None].astype(np.float32),
-        "strain_unit": np.float32(grid.strain_unit),
+        "axial_to_strain": (grid.axial_unit / grid.block / grid.strain_unit / STRAIN_SHARE)[None].astype(np.float32),
+        "strain_unit": np.float32(STRAIN_SHARE * grid.strain_unit),
     }
 
 
@@ -193,22 +195,21 @@ def _target(truth: Mapping[str, np.ndarray], grid: RefinementGrid) -> tuple[np.n
     """What the network should say, and where its error counts: not where the prior is lost beyond repair."""
     axial = grid.sign * (block_mean(truth["axial"], grid.block) - grid.prior_axial) / grid.axial_unit
     lateral = grid.sign * (block_mean(truth["lateral"], grid.block) - grid.prior_lateral) / LATERAL_UNIT_LINES
-    strain = grid.sign * (block_mean(truth["strain"], grid.block) - grid.prior_strain) / grid.strain_unit
+    strain_unit = STRAIN_SHARE * grid.strain_unit
+    strain = grid.sign * (block_mean(truth["strain"], grid.block) - grid.prior_strain) / strain_unit
     is_kept = (np.abs(axial) < _LOST) & (np.abs(lateral) < _LOST)
     return np.clip(np.stack([axial, lateral, strain]), -_LOST, _LOST).astype(np.float32), is_kept[None]
 
 
-def _disturbed(truth: Mapping[str, np.ndarray], context: TrackingSetup, rng: np.random.Generator) -> Displacement:
-    """The true motion with smooth errors, and in one pair of five with a patch that is off by whole periods."""
-    axial, lateral = truth["axial"], truth["lateral"]
-    axial_error = 10 ** rng.uniform(-2.7, -0.9) * context.samples_per_period
-    axial = axial + axial_error * _smooth_noise(axial.shape, rng)
-    lateral = lateral + 10 ** rng.uniform(-2, -0.3) * _smooth_noise(axial.shape, rng)
-    if rng.random() < 0.2:
-        lost = _smooth_noise(axial.shape, rng) > rng.uniform(1.2, 2.0)
-        axial = axial + lost * rng.choice([-1, 1]) * rng.integers(1, 4) * context.samples_per_period
-    one = np.ones(axial.shape, np.float32)
-    return Displacement(axial.astype(np.float32), lateral.astype(np.float32), one, one.astype(np.bool_))
+def _prior(frames: RFFrames, context: TrackingSetup, rng: np.random.Generator) -> Displacement:
+    """What the tracker finds, disturbed in one pair of six."""
+    tracked = METHODS[PRIOR](frames.samples[0], frames.samples[1], context=context)
+    if rng.random() > 1 / 6:
+        return tracked
+    axial_error = 10 ** rng.uniform(-3.5, -1.5) * context.samples_per_period
+    axial = tracked.axial_samples + axial_error * _smooth_noise(tracked.axial_samples.shape, rng)
+    lateral = tracked.lateral_lines + 10 ** rng.uniform(-2.5, -1) * _smooth_noise(tracked.axial_samples.shape, rng)
+    return Displacement(axial.astype(np.float32), lateral.astype(np.float32), tracked.correlation, tracked.has_lock)
 
 
 def _smooth_noise(shape: tuple[int, ...], rng: np.random.Generator) -> np.ndarray:

@@ -18,8 +18,8 @@ class TaskConfig:
     n_validation : pairs at the paper's setting that tell the best weights.
     """
 
-    widths: tuple[int, ...] = (16, 32, 48, 64)
-    pool: int = 2000
+    widths: tuple[int, ...] = (24, 40, 64, 96)
+    pool: int = 1500
     pool_folder: str = "pool"
     paper_share: float = 0.5
     crop_rows: int = 192
