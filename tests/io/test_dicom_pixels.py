@@ -131,6 +131,18 @@ def test_uncompressed_422_shares_chroma_between_two_pixels(make_dicom: MakeDicom
     np.testing.assert_array_equal(cine.pixels, y)
 
 
+def test_uncompressed_422_of_odd_width_is_refused(make_dicom: MakeDicom, colour_clip: np.ndarray) -> None:
+    with pytest.raises(DataError, match="47 columns, but 4:2:2 pixels come in pairs"):
+        read_dicom(make_dicom(colour_clip[:, :, :47], photometric="YBR_FULL_422"))
+
+
+def test_422_jpeg_of_odd_width_is_read(make_dicom: MakeDicom, colour_clip: np.ndarray) -> None:
+    odd = np.ascontiguousarray(colour_clip[:, :, :47])
+    data = jpeg_data(odd)
+    cine = read_dicom(make_dicom(odd, syntax=JPEGBaseline8Bit, photometric="YBR_FULL_422", data=data))
+    assert np.abs(cine.pixels - bt601(odd)).mean() < 1.5
+
+
 def test_partial_range_luminance_is_stretched(make_dicom: MakeDicom, clip: np.ndarray) -> None:
     y = np.round(16 + clip * (219 / 255)).astype(np.uint8)
     packed = np.concatenate([y.reshape(4, 40, 24, 2), np.full((4, 40, 24, 2), 128, np.uint8)], axis=3)

@@ -69,7 +69,8 @@ def pixel_module(file: DicomFile) -> PixelModule:
         raise DataError(
             f"{name} has {samples} samples of {allocated} bits a pixel; 1 or 3 samples of 8 or 16 bits can be read"
         )
-    if columns % 2 and text(dataset, "PhotometricInterpretation").endswith("_422"):
+    is_native = file.pixels is not None and not file.pixels.is_encapsulated
+    if is_native and columns % 2 and text(dataset, "PhotometricInterpretation").endswith("_422"):
         raise DataError(f"{name} has {columns} columns, but 4:2:2 pixels come in pairs; it is damaged")
     stored = integer(dataset, "BitsStored", allocated) or allocated
     stored = stored if 1 <= stored <= allocated else allocated
