@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from sonometry.simulation.echo.arrays import Array, clip, like, namespace
-from sonometry.simulation.echo.blur import blur_across, blur_along, power_after_blur
+from sonometry.simulation.echo.blur import blur_across, blur_along, box_blur, power_after_blur
 from sonometry.simulation.echo.settings import Acquisition, Display
 from sonometry.simulation.echo.speckle import crop_noise, material_noise
 
@@ -36,15 +36,14 @@ class EchoEngine:
         resolution = self.acquisition.resolution
         self._across = resolution.across(self.shape[0])
         self._gain_of_blur = 1 / power_after_blur(resolution.along_samples, self._across)
-        self._offsets = self.rng.uniform(0, 200, (resolution.looks, 3))
-        self._static = np.abs(crop_noise(self.shape, self.rng)) ** 2
+        self._offsets = [tuple(map(float, o)) for o in self.rng.uniform(0, 200, (resolution.looks, 3))]
+        self._static = crop_noise(self.shape, self.rng)
         self._blood = crop_noise(self.shape, self.rng)
-        self._grain = blur_across(blur_along(self._static, 0.8), np.full(self.shape[0], 1.5)).astype(np.float32)
         self._clutter = self._clutter_power()
 
-    def frame(self, scene: Any) -> Array:
+    def frame(self, scene: Any, *, time_s: float = 0.0) -> Array:
         """Grey levels 0 to 1 (sample, beam) of a scene with `tissue`, `blood` and `texture`."""
-        power = self._power(scene)
+        power = self._power(scene, time_s)
         level = 10 * namespace(power).log10(power + _FLOOR)
         if self.reference_db is None:
             percentile = self.acquisition.display.reference_percentile
@@ -55,27 +54,31 @@ class EchoEngine:
         self._before = shown
         return shown
 
-    def _power(self, scene: Any) -> Array:
+    def _power(self, scene: Any, time_s: float) -> Array:
         art, resolution = self.acquisition.artefacts, self.acquisition.resolution
         tissue = scene.tissue
         xp = namespace(tissue)
         mirror = self._mirror(tissue + scene.blood)
         self._blood = self._fresh_blood()
+        grain = self._fresh_grain()
+        along, across, elevation = scene.texture
+        elevation = elevation + art.slide_per_s * time_s
         power = None
         for look in range(resolution.looks):
-            noise = material_noise(scene.texture, tuple(self._offsets[look]))
+            noise = material_noise((along, across, elevation), self._offsets[look])
             echo = (noise + _COHERENT * mirror) * tissue + like_complex(self._blood, tissue) * scene.blood
             echo = blur_along(blur_across(echo, self._across), resolution.along_samples)
             one = (xp.real(echo) ** 2 + xp.imag(echo) ** 2) / resolution.looks
             power = one if power is None else power + one
         power = power * like(self._gain_of_blur, tissue)[:, None]
-        spread = blur_across(power, np.full(self.shape[0], art.side_lobe_beams / 2.5))
+        spread = box_blur(power, art.side_lobe_beams // 2, -1)
         smear = 10 ** (art.side_lobes / 10) * spread
         if art.haze is not None:
-            smear = smear + 10 ** (art.haze / 10) * blur_along(spread, 0.04 * self.shape[0])
-        power = power + smear * like(self._grain, tissue)
+            reach = self.shape[0] // 24
+            smear = smear + 10 ** (art.haze / 10) * box_blur(box_blur(spread, reach, -2), reach, -2)
+        power = power + smear * like(grain, tissue)
         gain = like(10 ** (art.gain_db / 10), tissue)
-        return power * gain + like(self._clutter + self._noise_power(), tissue)
+        return power * gain + like(self._clutter * grain + self._noise_power(), tissue)
 
     def _mirror(self, amplitude: Array) -> Array:
         """Extra power where the echo rises along the beam over several beams: surfaces across the beam."""
@@ -89,8 +92,19 @@ class EchoEngine:
         """Noise that shares a quarter of its amplitude with the frame before."""
         return 0.25 * self._blood + 0.968 * crop_noise(self.shape, self.rng)
 
+    def _fresh_grain(self) -> np.ndarray:
+        """Speckle of clutter, mean 1: mostly the same in every frame."""
+        still = self.acquisition.artefacts.still
+        noise = np.float32(still**0.5) * self._static + np.float32((1 - still) ** 0.5) * crop_noise(
+            self.shape, self.rng
+        )
+        sigma = np.full(self.shape[0], 1.2)
+        noise = blur_along(blur_across(noise, sigma), 0.8)
+        scale = float(power_after_blur(0.8, sigma[:1])[0])
+        return ((noise.real**2 + noise.imag**2) / scale).astype(np.float32)
+
     def _clutter_power(self) -> np.ndarray:
-        """Clutter that stands still: near field, reverberation, patches of haze."""
+        """Mean clutter: near field, reverberation, patches of haze."""
         art = self.acquisition.artefacts
         depth = np.linspace(0, 1, self.shape[0])[:, None]
         across = np.linspace(0, 1, self.shape[1])[None]
@@ -102,7 +116,7 @@ class EchoEngine:
             total = total + 10 ** (level / 10) * np.exp(
                 -(((depth - row) / along) ** 2) - ((across - column) / wide) ** 2
             )
-        return (total * self._grain).astype(np.float32)
+        return total.astype(np.float32)
 
     def _noise_power(self) -> np.ndarray:
         """Electronic noise, new in every frame, that grows with the depth gain."""

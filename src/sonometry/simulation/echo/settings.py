@@ -31,11 +31,13 @@ class Resolution:
 class Artefacts:
     """What spoils the image, levels in dB relative to muscle unless said otherwise.
 
-    mirror : gain of surfaces across the beam. side_lobes : level of the echo smeared over all beams near by.
+    mirror : gain of surfaces across the beam. side_lobes : level of the echo smeared over neighbouring beams.
     haze : level of a broad blur. near_field : level of clutter below the probe, fading over `near_field_depth` (share).
-    reverberation : level of bands repeated every `reverberation_step` (share of depth). noise : electronic noise at
-    full depth gain. gain_db : (sample, beam) gain with shadows, dropout and uneven contact. clutter_patches : (level,
-    depth, beam, extent along, extent across) shares.
+    reverberation : level of bands repeated every `reverberation_step` (share of depth). noise : electronic noise in the
+    middle, growing with depth by `noise_slope` dB. gain_db : (sample, beam) gain with shadows, dropout, uneven contact.
+    slide_per_s : texture voxels that tissue slides through the slice each second beyond its motion, which is how
+    speckle fades in time. still : share of clutter that does not change from frame to frame.
+    patches : clutter as (level, depth, beam, extent along, extent across), the last four as shares.
     """
 
     mirror: float
@@ -49,6 +51,8 @@ class Artefacts:
     noise: float
     noise_slope: float
     gain_db: np.ndarray
+    slide_per_s: float
+    still: float
     patches: tuple[tuple[float, float, float, float, float], ...]
 
 
@@ -106,7 +110,7 @@ def _sample_resolution(rng: np.random.Generator, shape: tuple[int, int]) -> Reso
         along_samples=u(0.55, 1.35) * shape[0] / 288,
         across_beams=u(0.7, 1.9) * shape[1] / 120,
         focus=u(0.3, 0.8),
-        spread=u(0.2, 1.6),
+        spread=u(0.0, 1.2),
         looks=int(rng.choice([1, 2, 3], p=[0.4, 0.4, 0.2])),
     )
 
@@ -121,7 +125,7 @@ def _sample_display(rng: np.random.Generator, look: tuple[float, float]) -> Disp
         smooth_across=u(0.3, 1.3) if rng.random() < 0.6 else 0.0,
         persistence=u(0.1, 0.5) if rng.random() < 0.5 else 0.0,
         edge=u(0.1, 0.7) if rng.random() < 0.3 else 0.0,
-        reject=u(0, 0.08) if rng.random() < 0.4 else 0.0,
+        reject=u(0, 0.22) if rng.random() < 0.75 else 0.0,
     )
 
 
@@ -136,13 +140,15 @@ def _sample_artefacts(rng: np.random.Generator, shape: tuple[int, int], quality:
         side_lobes=-u(20, 44) + 6 * poor,
         side_lobe_beams=int(u(10, 40) * shape[1] / 120),
         haze=-u(22, 44) + 8 * poor if rng.random() < 0.6 else None,
-        near_field=u(-32, -4) + 6 * poor,
-        near_field_depth=u(0.03, 0.2),
-        reverberation=u(-32, -12) if rng.random() < 0.25 + 0.3 * poor else None,
+        near_field=u(-26, -3) + 5 * poor,
+        near_field_depth=u(0.04, 0.22),
+        reverberation=u(-36, -16) if rng.random() < 0.25 + 0.3 * poor else None,
         reverberation_step=u(0.05, 0.2),
         noise=u(-60, -32) + 12 * poor,
         noise_slope=u(0, 18),
         gain_db=_sample_gain(rng, shape, poor),
+        slide_per_s=u(8, 26),
+        still=u(0.3, 0.85),
         patches=patches,
     )
 

@@ -22,6 +22,8 @@ from sonometry.simulation.phantoms.heart.shape import direction_at
 from sonometry.simulation.phantoms.heart.solids import Capsule, Ellipsoid, Frame, Points, around, union, unit
 
 AORTIC_DEG = 150.0
+#: Direction from the left to the right atrium.
+_SEPTAL_DEG = 207.0
 _AXIS = np.array([0.0, 0.0, 1.0])
 #: Scale of the unevenness of thin-walled chambers.
 _UNEVEN_M = 26e-3
@@ -84,6 +86,7 @@ class Chambers:
     """Everything of the heart besides the left ventricle.
 
     atrial_wall_m, vessel_wall_m : thickness. unevenness_m : how far thin-walled chambers depart from smooth solids.
+    septum_m, septum_at_m : thickness and place of the interatrial septum.
     """
 
     motion: HeartMotion
@@ -98,6 +101,8 @@ class Chambers:
     atrial_wall_m: float
     vessel_wall_m: float
     unevenness_m: float
+    septum_m: float
+    septum_at_m: float
     noise_offset: tuple[float, float, float]
 
     def distances(self, m: Material, points: Points | None = None) -> Distances:
@@ -110,6 +115,9 @@ class Chambers:
         uneven = self.unevenness_m * smooth_noise(points, _UNEVEN_M, self.noise_offset)
         left = self._atrium(self.left_atrium, self.mitral, self.veins, points, 0.0, uneven)
         right = self._atrium(self.right_atrium, self.tricuspid, self.cavae, points, self.tricuspid_level_m, uneven)
+        septum = self._septum(points) + 0.4 * uneven
+        left = xp.maximum(left, septum + self.septum_m / 2)
+        right = xp.maximum(right, self.septum_m / 2 - septum)
         ventricle, free_wall = self._right_ventricle(m, uneven)
         aorta = self.aorta.distance(points)
         pulmonary = union(self.pulmonary[0].distance(points), self.pulmonary[1].distance(points), blend_m=4e-3)
@@ -120,6 +128,11 @@ class Chambers:
         envelope = union(envelope, aorta - self.vessel_wall_m, blend_m=8e-3)
         envelope = union(envelope, pulmonary - self.vessel_wall_m, blend_m=6e-3)
         return Distances(endocardium, epicardium, ventricle, free_wall, left, right, aorta, pulmonary, envelope)
+
+    def _septum(self, points: Points) -> Array:
+        """Distance from the middle of the interatrial septum, positive on the right atrial side."""
+        towards = around(_SEPTAL_DEG)
+        return points[0] * float(towards[0]) + points[1] * float(towards[1]) - self.septum_at_m
 
     @property
     def tricuspid_level_m(self) -> float:
@@ -155,8 +168,8 @@ class Chambers:
         tract = clip((along - 0.55) / 0.35, 0.0, 1.0)
         level = self.tricuspid_level_m - (26e-3 * self.motion.parameters.right_heart_scale) * tract
         beyond = xp.maximum(level - m.z, m.z - shape.right_length_m)
-        cavity = xp.maximum(xp.maximum(inside - radius, radius - outside + uneven_m), beyond)
         thin = clip((outside - inside) / 3e-3, 0.0, 1.0)
+        cavity = xp.maximum(xp.maximum(inside - radius, radius - outside + uneven_m * thin), beyond)
         wall = xp.maximum(radius - outside - shape.right_wall_m * thin, level - 4e-3 - m.z)
         return cavity, xp.maximum(wall, m.z - shape.epi_length_m)
 
@@ -184,6 +197,8 @@ def build_chambers(motion: HeartMotion) -> Chambers:
         atrial_wall_m=float(rng.uniform(1.8e-3, 3e-3)),
         vessel_wall_m=float(rng.uniform(1.5e-3, 2.5e-3)),
         unevenness_m=float(rng.uniform(0.8e-3, 2.6e-3)),
+        septum_m=float(rng.uniform(2.2e-3, 5e-3)),
+        septum_at_m=float(rng.uniform(17e-3, 22e-3)) * parameters.left_atrial_scale**0.5,
         noise_offset=tuple(float(v) for v in rng.uniform(0, 64, 3)),  # type: ignore[arg-type]
     )
 
@@ -223,7 +238,8 @@ def _left_atrium(parameters: HeartParameters, rng: np.random.Generator) -> Ellip
         float(rng.uniform(22e-3, 29e-3)) * scale,
     )
     origin = -towards * float(rng.uniform(5e-3, 9e-3)) - _AXIS * (semi[2] - 1e-3)
-    return Ellipsoid(Frame(origin, np.stack([towards, np.cross(_AXIS, towards), _AXIS])), semi)
+    frame = Frame(origin, np.stack([towards, np.cross(_AXIS, towards), _AXIS]))
+    return Ellipsoid(frame, semi, boxiness=float(rng.uniform(0.2, 0.9)))
 
 
 def _right_side(motion: HeartMotion, rng: np.random.Generator) -> tuple[Annulus, Ellipsoid]:
@@ -245,8 +261,10 @@ def _right_side(motion: HeartMotion, rng: np.random.Generator) -> tuple[Annulus,
         float(rng.uniform(21e-3, 27e-3)) * scale,
         float(rng.uniform(22e-3, 29e-3)) * scale,
     )
-    centre = towards * (max(septum - 8e-3, 20e-3) + semi[0]) + _AXIS * (level + 3e-3 - semi[2])
-    return Annulus(frame, (half, half * 1.25)), Ellipsoid(Frame(centre, frame.axes), semi)
+    centre = towards * (max(septum - 13e-3, 16e-3) + semi[0]) + _AXIS * (level + 3e-3 - semi[2])
+    return Annulus(frame, (half, half * 1.25)), Ellipsoid(
+        Frame(centre, frame.axes), semi, boxiness=float(rng.uniform(0.2, 0.9))
+    )
 
 
 def _veins(left: Ellipsoid) -> tuple[Capsule, ...]:

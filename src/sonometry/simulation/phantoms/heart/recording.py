@@ -140,7 +140,9 @@ class HeartRecording:
     def image(self, index: int) -> tuple[np.ndarray, np.ndarray]:
         """Screen (H, W) uint8 before storage, and structure map of the beams (sample, beam)."""
         scene = self.scene(index)
-        picture = self.converter.convert(np.asarray(self.engine.frame(scene), np.float32))
+        picture = self.converter.convert(
+            np.asarray(self.engine.frame(scene, time_s=float(self.times_s[index])), np.float32)
+        )
         screen = self.screen.frame(picture, self.converter.mask, float(self.times_s[index]), self.ecg)
         return screen, scene.structure
 

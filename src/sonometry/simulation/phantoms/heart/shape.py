@@ -193,7 +193,7 @@ def build_shape(parameters: HeartParameters) -> HeartShape:
         thickness_m=thickness,
         septal_excess=(ratio - 1) / (ratio + 1),
         sigmoid_m=float(max(rng.normal(-0.5e-3, 1.5e-3), 0.0)),
-        right_width_m=float(rng.uniform(24e-3, 33e-3)) * right,
+        right_width_m=float(rng.uniform(27e-3, 38e-3)) * right,
         right_wall_m=float(rng.uniform(3.5e-3, 6.5e-3)),
         right_half_angle_rad=math.radians(rng.uniform(62, 78)),
         right_middle_rad=math.radians(rng.uniform(172, 186)),

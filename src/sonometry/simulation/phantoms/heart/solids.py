@@ -32,19 +32,23 @@ class Frame:
 
 @dataclass(frozen=True)
 class Ellipsoid:
-    """Semi-axes along the axes of a frame."""
+    """Semi-axes along the axes of a frame. boxiness : 0 ellipsoid to 1 superellipsoid of the fourth power."""
 
     frame: Frame
     semi_axes_m: tuple[float, float, float]
+    boxiness: float = 0.0
 
     def distance(self, points: Points) -> Array:
         """Signed distance, first order near the surface."""
         u, v, w = (p / s for p, s in zip(self.frame.local(points), self.semi_axes_m, strict=True))
         a, b, c = (1 / s for s in self.semi_axes_m)
         sqrt = namespace(u).sqrt
-        k0 = sqrt(u * u + v * v + w * w + 1e-9)
-        u, v, w = u * a, v * b, w * c
-        return k0 * (k0 - 1) / sqrt(u * u + v * v + w * w + 1e-9)
+        u2, v2, w2 = u * u, v * v, w * w
+        radius = sqrt(u2 + v2 + w2 + 1e-9)
+        gradient = sqrt(u2 * (a * a) + v2 * (b * b) + w2 * (c * c) + 1e-9) / radius
+        if self.boxiness:
+            radius = radius + self.boxiness * (sqrt(sqrt(u2 * u2 + v2 * v2 + w2 * w2 + 1e-9)) - radius)
+        return (radius - 1) / gradient
 
 
 @dataclass(frozen=True)

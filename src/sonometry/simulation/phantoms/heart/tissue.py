@@ -43,6 +43,7 @@ class Structure(IntEnum):
 _PATCH_M = 14e-3
 _BROAD_PATCH_M = 48e-3
 _CHEST_PATCH_M = 45e-3
+_ROUGH_M = 6e-3
 _MAX_HELIX = math.sin(math.radians(60))
 #: Half width of the transition from blood to tissue.
 _SOFT_M = 0.5e-3
@@ -57,7 +58,9 @@ class Echogenicity:
     inner_depth : share of the wall that is darker by `inner_drop`. lateral_drop : loss of the wall on the lateral
     side of the image plane, from `lateral_middle_m` on. fibre : difference between fibres across and along the beam.
     sheen : how much weaker walls and pericardium are along the beam than across it. patches : standard deviation of
-    slow variations, `broad` the share of the slowest. chest_* : around the heart, falling with distance.
+    slow variations, `broad` the share of the slowest. chest_* : around the
+    heart, falling with distance; posterior_* : brighter behind it; near_chest : between probe and heart. roughness_m :
+    unevenness of the visible blood border, softness_m : half its width.
     """
 
     blood: float
@@ -83,6 +86,9 @@ class Echogenicity:
     chest_patches: float
     posterior_gain: float
     posterior_from: float
+    near_chest: float
+    roughness_m: float
+    softness_m: float
     liver: float | None
     noise_offset: tuple[float, float, float]
 
@@ -115,6 +121,9 @@ def sample_echogenicity(rng: np.random.Generator, *, is_subcostal: bool = False)
         chest_patches=u(2, 8),
         posterior_gain=min(u(4, 26), 7 - chest),
         posterior_from=u(0.25, 0.6),
+        near_chest=u(-14, 3),
+        roughness_m=u(0.1e-3, 1.3e-3),
+        softness_m=u(0.4e-3, 2e-3),
         liver=u(-9, 0) if is_subcostal else None,
         noise_offset=tuple(float(v) for v in u(0, 64, 3)),  # type: ignore[arg-type]
     )
@@ -218,6 +227,8 @@ class Imagined:
         deep = step((self.axial_m / self.sector.depth_m - e.posterior_from) / 0.3)
         fading = e.chest - e.chest_fall_db_m * clip(d.envelope, 0.0, None) + e.posterior_gain * deep
         around = xp.maximum(fading + e.chest_patches * self._chest_patches, e.chest_floor + 0 * fading) + patches
+        near = step(1.6 - self.axial_m / (0.12 * self.sector.depth_m))
+        around = around + near * (e.near_chest + 0.5 * e.chest_patches * self._chest_patches - around)
         if e.liver is None:
             return around
         vessel = clip((patches - 1.75) * 8, 0.0, 1.0)
@@ -236,7 +247,8 @@ class Imagined:
         level = xp.where(right < 0, e.blood + e.chambers[2], level)
         level = xp.where(vessels < 0, e.blood + e.chambers[3], level)
         cavity = xp.minimum(xp.minimum(d.endocardium, d.left_atrium), xp.minimum(vessels, right))
-        blood = _soft(cavity)
+        rough = e.roughness_m * smooth_noise(straight, _ROUGH_M, e.noise_offset)
+        blood = _soft(cavity + rough, e.softness_m)
         strength, blood = self._subvalvular(straight, d, strength, blood)
         leaflets = xp.minimum(
             self.valves.atrioventricular(straight, mitral), xp.maximum(self.valves.aortic(straight, aortic), d.aorta)
@@ -279,9 +291,9 @@ class Imagined:
         return reach / sector.range_step_m, angle / sector.angle_step_rad, elevation / _SLICE_VOXEL_M
 
 
-def _soft(distance: Array) -> Array:
-    """1 inside, 0 outside, linear across the boundary."""
-    return clip(0.5 - distance / (2 * _SOFT_M), 0.0, 1.0)
+def _soft(distance: Array, width_m: float = _SOFT_M) -> Array:
+    """1 inside, 0 outside, linear across a boundary of twice the width."""
+    return clip(0.5 - distance / (2 * width_m), 0.0, 1.0)
 
 
 def _structures(m: Material, d: Distances) -> np.ndarray:

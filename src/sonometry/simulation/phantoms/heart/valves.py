@@ -147,8 +147,8 @@ def _papillary(chambers: Chambers, rng: np.random.Generator) -> tuple[Capsule, C
     for middle in (18.0, 255.0):
         angle = middle + rng.uniform(-12, 12)
         root = _inside(chambers, angle, rng.uniform(0.58, 0.7), 0.95)
-        tip = _inside(chambers, angle, rng.uniform(0.34, 0.44), rng.uniform(0.55, 0.7))
-        radius = chambers.motion.shape.radius_m * float(rng.uniform(0.16, 0.24))
+        tip = _inside(chambers, angle, rng.uniform(0.36, 0.46), rng.uniform(0.6, 0.78))
+        radius = chambers.motion.shape.radius_m * float(rng.uniform(0.13, 0.21))
         muscles.append(Capsule(root, tip, radius, radius * 0.7))
     return muscles[0], muscles[1]
 

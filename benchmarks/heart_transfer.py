@@ -1,0 +1,245 @@
+"""Does a network that saw only the simulated heart find the ventricle in real clips?
+
+    python benchmarks/heart_transfer.py --data ../shared/data --prototype ../shared/prototypes --out /tmp/transfer \\
+        [--minutes 10] [--seeds 1]
+
+The same U-Net (at most 0.5 million parameters) is trained for the same number of steps on the three-dimensional heart
+and on the flat prototype, and shown every apical clip. Contact sheets are written without telling which is which
+(`first.png`, `second.png`; `key.txt` tells), with cavity area curves; printed are, per clip, how periodic the area is
+and whether one connected cavity is found in most frames.
+"""
+
+from __future__ import annotations
+
+import argparse
+import multiprocessing
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import cv2
+import numpy as np
+import torch
+from torch import nn
+
+from heart_realism import real_clips
+from sonometry.simulation.phantoms.heart import View, frames
+
+SIZE = 112
+BATCH = 16
+#: Steps before the pool of images is renewed completely.
+POOL = 3000
+COLOURS = np.array([[0, 0, 0], [60, 60, 230], [90, 190, 90], [220, 130, 60]], np.float32)
+
+
+class UNet(nn.Module):
+    """Four levels, 0.47 million parameters."""
+
+    def __init__(self, widths: tuple[int, ...] = (16, 32, 64, 96)) -> None:
+        super().__init__()
+        self.down = nn.ModuleList()
+        before = 1
+        for width in widths:
+            self.down.append(block(before, width))
+            before = width
+        self.up = nn.ModuleList(block(a + b, b) for a, b in zip(widths[:0:-1], widths[-2::-1], strict=True))
+        self.head = nn.Conv2d(widths[0], 4, 1)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        kept = []
+        for i, layer in enumerate(self.down):
+            x = layer(nn.functional.max_pool2d(x, 2) if i else x)
+            kept.append(x)
+        for layer, skip in zip(self.up, kept[-2::-1], strict=True):
+            x = layer(torch.cat([nn.functional.interpolate(x, size=skip.shape[-2:]), skip], 1))
+        return self.head(x)
+
+
+def block(before: int, after: int) -> nn.Sequential:
+    layers: list[nn.Module] = []
+    for a, b in ((before, after), (after, after)):
+        layers += [nn.Conv2d(a, b, 3, padding=1, bias=False), nn.BatchNorm2d(b), nn.ReLU()]
+    return nn.Sequential(*layers)
+
+
+def heart_images(seed: int) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    """Frames of the three-dimensional heart, mostly four-chamber views, augmented."""
+    rng = np.random.default_rng(seed)
+    views = [View.A4C] * 6 + [View.A5C, View.A2C, View.A2C, View.A3C]
+    for frame in frames(rng, size=(SIZE, SIZE), views=views, frames_per_clip=3, samples=160, beams=80):
+        yield augment(frame.image, frame.mask, rng)
+
+
+def flat_images(seed: int) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    """Images of the flat prototype, which augments by itself."""
+    from echo_2d import gen
+
+    rng = np.random.default_rng(seed)
+    while True:
+        yield gen(rng)
+
+
+def augment(image: np.ndarray, mask: np.ndarray, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+    """Place, size, grey levels and sharpness."""
+    zoom = rng.uniform(0.9, 1.35)
+    matrix = cv2.getRotationMatrix2D((SIZE / 2, SIZE / 2), rng.uniform(-8, 8), zoom)
+    matrix[:, 2] += rng.uniform(-9, 9, 2)
+    image = cv2.warpAffine(image, matrix, (SIZE, SIZE), flags=cv2.INTER_LINEAR)
+    mask = cv2.warpAffine(mask, matrix, (SIZE, SIZE), flags=cv2.INTER_NEAREST)
+    if rng.random() < 0.4:
+        image = cv2.GaussianBlur(image, (0, 0), rng.uniform(0.3, 1.2))
+    grey = (image / 255.0) ** rng.uniform(0.7, 1.4) * rng.uniform(0.7, 1.15)
+    if rng.random() < 0.3:
+        grey = grey + rng.normal(0, rng.uniform(0, 0.04), grey.shape)
+    image = (np.clip(grey, 0, 1) * 255).astype(np.uint8)
+    if rng.random() < 0.4:
+        image = cv2.imdecode(cv2.imencode(".jpg", image, [1, int(rng.uniform(35, 95))])[1], 0)
+    return image, mask
+
+
+def produce(kind: str, seed: int, queue: multiprocessing.Queue) -> None:
+    source = heart_images(seed) if kind == "heart" else flat_images(seed)
+    for image, mask in source:
+        queue.put((image, mask))
+
+
+def train(kind: str, seed: int, steps: int, workers: int) -> nn.Module:
+    """Train on a pool of images that the workers keep renewing."""
+    torch.manual_seed(seed)
+    context = multiprocessing.get_context("fork")
+    queue = context.Queue(64)
+    producers = [
+        context.Process(target=produce, args=(kind, 1000 * seed + i, queue), daemon=True) for i in range(workers)
+    ]
+    for producer in producers:
+        producer.start()
+    images, masks = np.zeros((POOL, SIZE, SIZE), np.uint8), np.zeros((POOL, SIZE, SIZE), np.uint8)
+    rng, filled, made = np.random.default_rng(seed), 0, 0
+    network = UNet()
+    optimiser = torch.optim.AdamW(network.parameters(), 3e-3, weight_decay=1e-4)
+    schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, 3e-3, steps)
+    began = time.time()
+    for step in range(steps):
+        while filled < 4 * BATCH or not queue.empty():
+            place = made % POOL
+            images[place], masks[place] = queue.get()
+            made, filled = made + 1, min(made + 1, POOL)
+        chosen = rng.integers(0, filled, BATCH)
+        x = torch.from_numpy(images[chosen]).float()[:, None] / 255
+        y = torch.from_numpy(masks[chosen]).long()
+        loss = segmentation_loss(network(x), y)
+        optimiser.zero_grad()
+        loss.backward()
+        optimiser.step()
+        schedule.step()
+        if step % 200 == 0:
+            print(
+                f"{kind} seed {seed} step {step} loss {loss.item():.3f} images {made} {time.time() - began:.0f} s",
+                flush=True,
+            )
+    for producer in producers:
+        producer.terminate()
+    return network.eval()
+
+
+def segmentation_loss(logits: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
+    """Cross-entropy plus soft Dice of the three structures."""
+    shares = logits.softmax(1)
+    truth = nn.functional.one_hot(target, 4).permute(0, 3, 1, 2).float()
+    both = (shares * truth).sum((0, 2, 3))
+    dice = 1 - (2 * both + 1) / (shares.sum((0, 2, 3)) + truth.sum((0, 2, 3)) + 1)
+    return nn.functional.cross_entropy(logits, target) + dice[1:].mean()
+
+
+def segment(network: nn.Module, clip: np.ndarray) -> np.ndarray:
+    """(T, 112, 112) structures of a clip."""
+    small = np.stack([cv2.resize(f, (SIZE, SIZE), interpolation=cv2.INTER_AREA) for f in clip])
+    found = []
+    with torch.no_grad():
+        for start in range(0, len(small), 16):
+            out = network(torch.from_numpy(small[start : start + 16]).float()[:, None] / 255)
+            found.append(out.argmax(1).numpy().astype(np.uint8))
+    return np.concatenate(found)
+
+
+def judge(masks: np.ndarray) -> tuple[float, float]:
+    """Share of frames with one main cavity of plausible size; periodicity of its area (autocorrelation at a beat)."""
+    areas, good = [], 0
+    for mask in masks:
+        count, _, stats, _ = cv2.connectedComponentsWithStats((mask == 1).astype(np.uint8))
+        sizes = sorted(stats[1:, cv2.CC_STAT_AREA]) if count > 1 else [0]
+        areas.append(sum(sizes))
+        good += sizes[-1] > 250 and sizes[-1] > 0.85 * sum(sizes)
+    curve = np.array(areas, float)
+    curve = curve - curve.mean()
+    if not curve.any():
+        return good / len(masks), 0.0
+    correlation = np.array([np.corrcoef(curve[:-lag], curve[lag:])[0, 1] for lag in range(14, min(45, len(curve) - 8))])
+    return good / len(masks), float(np.nanmax(correlation)) if len(correlation) else float("nan")
+
+
+def sheet(clips: list[np.ndarray], masks: list[np.ndarray], path: Path, columns: int = 6) -> None:
+    """Three frames of every clip with the structures outlined, and the area curve below."""
+    tiles = []
+    for clip, found in zip(clips, masks, strict=True):
+        picked = [0, len(clip) // 4, len(clip) // 2]
+        row = np.hstack([outlined(clip[i], found[i]) for i in picked])
+        plot = np.zeros((40, row.shape[1], 3), np.uint8)
+        area = (found == 1).sum((1, 2)).astype(float)
+        x = np.linspace(0, plot.shape[1] - 1, len(area))
+        y = 38 - 36 * (area - area.min()) / max(float(np.ptp(area)), 1)
+        cv2.polylines(plot, [np.stack([x, y], 1).astype(np.int32)], False, (200, 200, 200), 1)
+        tiles.append(np.vstack([row, plot]))
+    while len(tiles) % (columns // 3):
+        tiles.append(np.zeros_like(tiles[0]))
+    per_row = columns // 3
+    cv2.imwrite(str(path), np.vstack([np.hstack(tiles[i : i + per_row]) for i in range(0, len(tiles), per_row)]))
+
+
+def outlined(frame: np.ndarray, mask: np.ndarray, side: int = 224) -> np.ndarray:
+    shown = cv2.cvtColor(cv2.resize(frame, (side, side)), cv2.COLOR_GRAY2BGR)
+    large = cv2.resize(mask, (side, side), interpolation=cv2.INTER_NEAREST)
+    for value in (1, 2, 3):
+        lines, _ = cv2.findContours((large == value).astype(np.uint8), cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
+        cv2.drawContours(shown, lines, -1, COLOURS[value].tolist(), 1)
+    return shown
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--data", type=Path, required=True)
+    parser.add_argument("--prototype", type=Path, help="folder of echo_2d.py; without it only the new heart is trained")
+    parser.add_argument("--out", type=Path, required=True)
+    parser.add_argument("--steps", type=int, default=2500)
+    parser.add_argument("--seeds", type=int, default=1)
+    parser.add_argument("--workers", type=int, default=1)
+    options = parser.parse_args()
+    options.out.mkdir(parents=True, exist_ok=True)
+    torch.set_num_threads(1)
+    kinds = ["heart"]
+    if options.prototype:
+        sys.path.insert(0, str(options.prototype))
+        kinds.append("flat")
+    names, clips = zip(*real_clips(options.data), strict=True)
+    for seed in range(options.seeds):
+        order = np.random.default_rng(seed + 77).permutation(len(kinds))
+        for place, index in zip(("first", "second"), order, strict=False):
+            kind = kinds[index]
+            network = train(kind, seed + 1, options.steps, options.workers)
+            torch.save(network.state_dict(), options.out / f"{kind}{seed}.pt")
+            masks = [segment(network, clip) for clip in clips]
+            sheet(list(clips), masks, options.out / f"{place}{seed}.png")
+            scores = np.array([judge(m) for m in masks])
+            with (options.out / f"key{seed}.txt").open("a") as key:
+                key.write(f"{place} {kind}\n")
+                key.writelines(
+                    f"  {n} one cavity {a:.2f} period {b:.2f}\n" for n, (a, b) in zip(names, scores, strict=True)
+                )
+            print(
+                f"seed {seed} {place}: one cavity {scores[:, 0].mean():.2f}, periodicity {np.nanmean(scores[:, 1]):.2f}"
+            )
+
+
+if __name__ == "__main__":
+    main()
