@@ -8,6 +8,7 @@ Run as a module, this file is the child.
 from __future__ import annotations
 
 import atexit
+import os
 import struct
 import subprocess
 import sys
@@ -47,9 +48,12 @@ class _Child:
     """The process, started when it is first needed."""
 
     process: subprocess.Popen[bytes] | None = None
+    owner: int = 0
 
     def ask(self, request: bytes) -> bytes | None:
-        process = self.process or self._start()
+        # A forked copy of this program must not talk over the pipes of its parent.
+        process = self.process if self.owner == os.getpid() else None
+        process = process or self._start()
         if process.stdin is None or process.stdout is None:
             raise EOFError
         watch = threading.Timer(TIMEOUT_S, process.kill)
@@ -63,13 +67,14 @@ class _Child:
             watch.cancel()
 
     def stop(self) -> None:
-        if self.process is None:
+        if self.process is None or self.owner != os.getpid():
             return
         self.process.kill()
         self.process.communicate()
         self.process = None
 
     def _start(self) -> subprocess.Popen[bytes]:
+        self.owner = os.getpid()
         self.process = subprocess.Popen(
             [sys.executable, "-P", "-m", __name__],
             stdin=subprocess.PIPE,
