@@ -145,7 +145,7 @@ def _jpeg_size(data: bytes) -> tuple[int, int] | None:
 
 
 def _j2k_size(data: bytes) -> tuple[int, int] | None:
-    """Image area of the SIZ segment (ITU-T T.800 A.5.1): reference grid minus offset."""
+    """Image area by the size segment (ITU-T T.800 A.5.1): reference grid minus offset."""
     if len(data) < 24:
         return None
     right, bottom, left, top = (int.from_bytes(data[i : i + 4], "big") for i in (8, 12, 16, 20))
