@@ -41,7 +41,7 @@ class Case:
 
 
 ARM = Facts(sampling_mhz=38.5, centre_mhz=5.0, pitch_mm=0.2)
-LIVER = Facts(sampling_mhz=40.0, centre_mhz=15.0, pitch_mm=0.1)
+LIVER = Facts(centre_mhz=15.0)
 
 #: An application joins here with its real recordings.
 CASES = (

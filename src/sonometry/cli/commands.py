@@ -36,6 +36,7 @@ COMMANDS = (
     Command(
         "simulate", "sonometry.cli.simulate", "APP --out DIR", "Write simulated recordings with their exact truth."
     ),
+    Command("deidentify", "sonometry.cli.deidentify", "IN OUT", "Take the patient out of headers and pixels."),
     Command("train", "sonometry.cli.train", "APP --out RUN", "Train the network of an application; resumable."),
     Command("study", "sonometry.cli.study", "list | run NAME --out DIR", "A paper's table or figure, made again."),
 )

@@ -8,7 +8,10 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
+from sonometry.applications import application
 from sonometry.cli.progress import shown_progress
+from sonometry.cli.summary import print_numbers
+from sonometry.core.report import NOTICE
 
 
 def command(tokens: Sequence[str]) -> Callable[..., int | None]:
@@ -25,6 +28,7 @@ def demo(*, out: Annotated[Path, Parameter(help="Folder for recordings and repor
 
     with shown_progress("demo") as progress:
         shown = run(out, progress=progress)
-    for report in shown.reports.values():
-        print(report)
+    for name, report in shown.reports.items():
+        print_numbers(report, application(name))
+    print(NOTICE)
     print(shown.page)
