@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shutil
+import subprocess
 from collections.abc import Callable
 from pathlib import Path
 
@@ -392,3 +394,31 @@ def test_bundled_files_agree_with_pydicom(name: str) -> None:
     cine = read_dicom(path)
     difference = np.abs(cine.frame(cine.n_frames - 1) - expected_grey(path, cine.n_frames - 1))
     assert difference.mean() < 0.5
+
+
+@pytest.mark.peers
+@pytest.mark.skipif(shutil.which("dcmcjpeg") is None, reason="dcmtk is not installed (Debian: dcmtk)")
+class TestByDcmtk:
+    """What dcmtk compresses is read as dcmtk decompresses it."""
+
+    @pytest.mark.parametrize(
+        "command",
+        [
+            "dcmcjpeg +e1", "dcmcjpeg +el", "dcmcjpeg +eb", "dcmcjpeg +eb +cr", "dcmcjpeg +ee", "dcmcjpeg +es",
+            "dcmcjpeg +ep", "dcmcjpls +el", "dcmcjpls +en", "dcmcrle",
+        ],
+    )  # fmt: skip
+    @pytest.mark.parametrize("kind", ["grey", "colour", "deep"])
+    def test_compressed_file(
+        self, make_dicom: MakeDicom, clip: np.ndarray, colour_clip: np.ndarray, command: str, kind: str
+    ) -> None:
+        frames = {"grey": clip, "colour": colour_clip, "deep": (clip.astype(np.uint16) * 16).astype("<u2")}[kind]
+        source = make_dicom(frames, bits=12 if kind == "deep" else 8)
+        small, back = source.with_name("small.dcm"), source.with_name("back.dcm")
+        if subprocess.run([*command.split(), str(source), str(small)], capture_output=True, check=False).returncode:
+            pytest.skip(f"{command} does not compress {kind} frames")
+        decompress = "dcmdrle" if "rle" in command else "dcmdjpls" if "jpls" in command else "dcmdjpeg"
+        subprocess.run([decompress, str(small), str(back)], capture_output=True, check=True)
+        ours, theirs = read_dicom(small).pixels.astype(float), read_dicom(back).pixels.astype(float)
+        assert np.abs(ours - theirs).mean() < 0.5
+        assert np.abs(ours - theirs).max() < (12 if kind == "colour" else 3)
