@@ -56,7 +56,7 @@ def deidentify(
         result = run(source, out, workspace=workspace, config=config, progress=progress, **options)
     for refused in result.refused:
         print(f"refused no. {refused.number}: {refused.reason}", file=sys.stderr)
-    print(f"{len(result.done)} files done, {len(result.refused)} refused, {result.n_skipped} skipped (no DICOM)")
+    print(f"files done: {len(result.done)}, refused: {len(result.refused)}, skipped (no DICOM): {result.n_skipped}")
     if result.refused:
         print(f"which files were refused: {result.refused_list} (holds file names: keep it private)")
     if result.pending:
@@ -71,7 +71,7 @@ def _reviewed(workspace: Path, accept: Sequence[str], reject: Sequence[str], dec
     for name, decision in result.decisions.items():
         print(f"{name}: {decision}")
     if result.n_removed:
-        print(f"{result.n_removed} files of rejected scanners were removed from the output")
+        print(f"removed from the output, of rejected scanners: {result.n_removed}")
     return 0
 
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 import hashlib
 import io
 import logging
-import re
 import warnings
 import zlib
 from collections.abc import Sequence
@@ -27,28 +26,13 @@ from sonometry.deid.header import CleanHeader, HeaderRules, clean_header, leaks
 from sonometry.deid.masking import Pixels, mask_frames
 from sonometry.deid.pixels import PixelRules, Plan, plan
 from sonometry.deid.profile import retained
+from sonometry.deid.scanners import Scanner
 
 #: Sonometry's own UID for what wrote the file (PS3.10 7.1), below the UUID root.
 IMPLEMENTATION_UID = "2.25.190846532173654402186573216549843216547"
 #: Regions that show a two-dimensional image: spatial format 1 with tissue or colour flow (PS3.3 C.8.5.5.1.1, .2).
 _SPATIAL_2D, _IMAGE_TYPES = 1, (1, 2)
 _SECONDARY_CAPTURE = "1.2.840.10008.5.1.4.1.1.7"
-
-
-@dataclass(frozen=True, order=True)
-class Scanner:
-    """What decides the layout of a screen. Texts are those of the cleaned header."""
-
-    manufacturer: str
-    model: str
-    rows: int
-    columns: int
-
-    @property
-    def key(self) -> str:
-        """Short name for files and flags: letters, digits and dashes."""
-        words = re.sub(r"[^a-z0-9]+", "-", f"{self.manufacturer} {self.model}".casefold()).strip("-")
-        return f"{words[:48].strip('-') or 'unknown'}-{self.columns}x{self.rows}"
 
 
 @dataclass(frozen=True, eq=False)
@@ -134,8 +118,6 @@ def _check_deflated(content: bytes) -> None:
     """DataError for a deflated data set that would not fit into the memory."""
     if DeflatedExplicitVRLittleEndian.encode() not in content[:1024]:
         return
-    from pydicom.filereader import read_file_meta_info  # noqa: F401 - the length of the meta group is needed below
-
     length = int.from_bytes(content[140:144], "little")
     stream, size, rest = zlib.decompressobj(-zlib.MAX_WBITS), 0, content[144 + length :]
     while rest and not stream.eof:
@@ -185,8 +167,9 @@ def boxes_of(original: Dataset) -> list[tuple[int, int, int, int]]:
 
 def scanner_of(cleaned: Dataset, frames: Frames) -> Scanner:
     """The scanner by the cleaned header: nothing of the patient can be in its name."""
-    texts = (str(cleaned.get(keyword) or "").strip()[:64] for keyword in ("Manufacturer", "ManufacturerModelName"))
-    return Scanner(*texts, frames.layout.rows, frames.layout.columns)
+    manufacturer = str(cleaned.get("Manufacturer") or "").strip()[:64]
+    model = str(cleaned.get("ManufacturerModelName") or "").strip()[:64]
+    return Scanner(manufacturer, model, frames.layout.rows, frames.layout.columns)
 
 
 def finished(header: CleanHeader, frames: Frames, pixels: Pixels) -> bytes:
