@@ -6,13 +6,14 @@ import pickle
 from collections.abc import Callable
 from pathlib import Path
 
+import av
 import numpy as np
 import pydicom
 import pytest
 import simplejpeg
 from pydicom.dataset import Dataset
 from pydicom.encaps import encapsulate
-from pydicom.uid import JPEGBaseline8Bit
+from pydicom.uid import MPEG4HP41, JPEGBaseline8Bit
 
 from sonometry.core import DataError, Deidentification, Device
 from sonometry.io.dicom import read_dicom
@@ -246,3 +247,28 @@ def test_real_files_give_frames_and_no_warning(shared_data: Path, name: str) -> 
     cine = read_dicom(shared_data / "dicom" / f"{name}.dcm")
     assert cine.frame(cine.n_frames - 1).std() > 5
     assert cine.frame_rate_hz is not None
+
+
+def mp4_of(clip: np.ndarray, path: Path) -> bytes:
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream("libx264", rate=25, options={"crf": "1"})
+        stream.height, stream.width, stream.pix_fmt = 40, 48, "yuv420p"
+        for frame in clip:
+            container.mux(stream.encode(av.VideoFrame.from_ndarray(np.dstack([frame] * 3), format="rgb24")))
+        container.mux(stream.encode(None))
+    return path.read_bytes()
+
+
+def test_video_stream_in_dicom_is_read(make_dicom: MakeDicom, clip: np.ndarray, tmp_path: Path) -> None:
+    data = encapsulate([mp4_of(clip, tmp_path / "a.mp4")])
+    path = make_dicom(syntax=MPEG4HP41, data=data, photometric="YBR_PARTIAL_420", SamplesPerPixel=3)
+    cine = read_dicom(path)
+    assert cine.source.format == "DICOM MPEG-4 AVC/H.264 High Profile / Level 4.1"
+    assert np.abs(cine.pixels.astype(int) - clip).mean() < 3
+    assert cine.frame_rate_hz == pytest.approx(50)  # the header's Frame Time, not the stream's rate
+
+
+def test_video_stream_with_missing_frames_is_refused(make_dicom: MakeDicom, clip: np.ndarray, tmp_path: Path) -> None:
+    data = encapsulate([mp4_of(clip, tmp_path / "a.mp4")])
+    with pytest.raises(DataError, match="announces 90 frames but its video holds 4"):
+        read_dicom(make_dicom(syntax=MPEG4HP41, data=data, NumberOfFrames=90))
