@@ -34,12 +34,13 @@ COLOURS = np.array([[0, 0, 0], [60, 60, 230], [90, 190, 90], [220, 130, 60]], np
 
 
 class UNet(nn.Module):
-    """Four levels, 0.47 million parameters."""
+    """Four levels from half resolution on, 0.44 million parameters."""
 
-    def __init__(self, widths: tuple[int, ...] = (16, 32, 64, 96)) -> None:
+    def __init__(self, widths: tuple[int, ...] = (20, 40, 64, 96)) -> None:
         super().__init__()
+        self.stem = nn.Conv2d(1, 12, 5, stride=2, padding=2)
         self.down = nn.ModuleList()
-        before = 1
+        before = 12
         for width in widths:
             self.down.append(block(before, width))
             before = width
@@ -47,13 +48,15 @@ class UNet(nn.Module):
         self.head = nn.Conv2d(widths[0], 4, 1)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
+        size = x.shape[-2:]
+        x = self.stem(x)
         kept = []
         for i, layer in enumerate(self.down):
             x = layer(nn.functional.max_pool2d(x, 2) if i else x)
             kept.append(x)
         for layer, skip in zip(self.up, kept[-2::-1], strict=True):
             x = layer(torch.cat([nn.functional.interpolate(x, size=skip.shape[-2:]), skip], 1))
-        return self.head(x)
+        return nn.functional.interpolate(self.head(x), size=size, mode="bilinear", align_corners=False)
 
 
 def block(before: int, after: int) -> nn.Sequential:
@@ -133,7 +136,7 @@ def train(kind: str, seed: int, steps: int, workers: int) -> nn.Module:
         loss.backward()
         optimiser.step()
         schedule.step()
-        if step % 200 == 0:
+        if step % 100 == 0:
             print(
                 f"{kind} seed {seed} step {step} loss {loss.item():.3f} images {made} {time.time() - began:.0f} s",
                 flush=True,

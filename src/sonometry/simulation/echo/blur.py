@@ -71,10 +71,24 @@ def _slice(field: Array, axis: int, start: int, stop: int) -> Array:
     return field[tuple(index)]
 
 
-def power_after_blur(along_sigma: float, across_sigma: np.ndarray) -> np.ndarray:
-    """(sample,) power that white noise of unit power keeps after both blurs."""
-    along = float((gaussian_taps(np.array([along_sigma])) ** 2).sum())
-    return along * (gaussian_taps(across_sigma) ** 2).sum(0)
+def power_after_blur(
+    along_sigma: float, across_sigma: np.ndarray, *, correlation: tuple[float, ...] = (1.0,)
+) -> np.ndarray:
+    """(sample,) power that noise of unit power keeps after both blurs.
+
+    correlation : of the noise at lags 0, 1, 2 ... along and across; white by default.
+    """
+    along = _kept(gaussian_taps(np.array([along_sigma])), correlation)[0]
+    return np.asarray(along * _kept(gaussian_taps(across_sigma), correlation))
+
+
+def _kept(taps: np.ndarray, correlation: tuple[float, ...]) -> np.ndarray:
+    """(row,) sum over pairs of taps of their product and the correlation at their lag."""
+    total = correlation[0] * (taps**2).sum(0)
+    for lag, share in enumerate(correlation[1:], start=1):
+        if lag < len(taps):
+            total = total + 2 * share * (taps[lag:] * taps[:-lag]).sum(0)
+    return np.asarray(total)
 
 
 def _is_complex(array: Array) -> bool:

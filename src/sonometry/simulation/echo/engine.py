@@ -15,7 +15,7 @@ import numpy as np
 from sonometry.simulation.echo.arrays import Array, clip, like, namespace
 from sonometry.simulation.echo.blur import blur_across, blur_along, box_blur, power_after_blur
 from sonometry.simulation.echo.settings import Acquisition, Display
-from sonometry.simulation.echo.speckle import crop_noise, material_noise
+from sonometry.simulation.echo.speckle import VOXEL_CORRELATION, crop_noise, material_noise
 
 _FLOOR = 1e-9
 #: Share of the echo of a surface across the beam that is the same for neighbouring beams: a line, not speckle.
@@ -35,7 +35,8 @@ class EchoEngine:
     def __post_init__(self) -> None:
         resolution = self.acquisition.resolution
         self._across = resolution.across(self.shape[0])
-        self._gain_of_blur = 1 / power_after_blur(resolution.along_samples, self._across)
+        kept = power_after_blur(resolution.along_samples, self._across, correlation=VOXEL_CORRELATION)
+        self._gain_of_blur = 1 / kept
         self._offsets = [tuple(map(float, o)) for o in self.rng.uniform(0, 200, (resolution.looks, 3))]
         self._static = crop_noise(self.shape, self.rng)
         self._blood = crop_noise(self.shape, self.rng)

@@ -18,6 +18,8 @@ from sonometry.simulation.echo.arrays import Array, namespace
 _SHAPE = (211, 97, 24)
 _SMOOTH_SHAPE = (64, 64, 64)
 _FLAT_SHAPE = (1024, 512)
+#: Correlation of the moving noise between neighbouring voxels along an axis, lags 0, 1, 2.
+VOXEL_CORRELATION = (1.0, 2 / 3, 1 / 6)
 
 
 @cache

@@ -1,5 +1,6 @@
 """A beating three-dimensional heart: shape, motion, views and exact truth; see docs/heart."""
 
+from sonometry.simulation.phantoms.heart.others import OtherPicture
 from sonometry.simulation.phantoms.heart.parameters import Condition, HeartParameters, sample_parameters
 from sonometry.simulation.phantoms.heart.patients import (
     Patient,
@@ -16,6 +17,7 @@ __all__ = [
     "ClipOptions",
     "Condition",
     "HeartParameters",
+    "OtherPicture",
     "OtherView",
     "Patient",
     "PoseVariation",

@@ -16,11 +16,16 @@ from sonometry.core.errors import UsageError
 from sonometry.simulation.appearance import RANDOM, VENDORS, Vendor, random_vendor
 from sonometry.simulation.phantoms.heart.chambers import build_chambers
 from sonometry.simulation.phantoms.heart.motion import HeartMotion
+from sonometry.simulation.phantoms.heart.others import GUIDE_VIEWS, OtherPicture, OtherRecording
 from sonometry.simulation.phantoms.heart.parameters import Condition, HeartParameters, sample_parameters
 from sonometry.simulation.phantoms.heart.poses import OtherView, View
 from sonometry.simulation.phantoms.heart.recording import ClipOptions, HeartRecording
 from sonometry.simulation.phantoms.heart.truth import MASK_VALUES
 from sonometry.simulation.phantoms.heart.valves import Valves, build_valves
+
+Kind = View | OtherView | OtherPicture
+#: Everything that can be recorded, in a fixed order.
+ANYTHING: tuple[Kind, ...] = (*View, *OtherView, *OtherPicture)
 
 #: How often each view is recorded, after the numbers of sequences in the view paper's data.
 VIEW_SHARES = {
@@ -67,19 +72,30 @@ class Patient:
         self.valves = build_valves(build_chambers(HeartMotion(self.parameters)))
 
     def recording(self, view: View | OtherView, *, clip: int = 0, options: ClipOptions | None = None) -> HeartRecording:
-        """Clip number `clip` of a view, not yet imaged."""
-        rng = np.random.default_rng([self.seed, 20, clip, list((*View, *OtherView)).index(view)])
+        """Clip number `clip` of a section of the heart, not yet imaged."""
+        rng = np.random.default_rng([self.seed, 20, clip, ANYTHING.index(view)])
         return HeartRecording(self.valves, self.scanner, view, options or ClipOptions(), rng)
 
-    def clip(self, view: View | OtherView, *, clip: int = 0, options: ClipOptions | None = None) -> Simulated:
+    def other(self, picture: OtherPicture, *, clip: int = 0, options: ClipOptions | None = None) -> OtherRecording:
+        """Clip number `clip` of something that is no section of the heart, not yet imaged."""
+        rng = np.random.default_rng([self.seed, 21, clip, ANYTHING.index(picture)])
+        options = options or ClipOptions()
+        guide = HeartRecording(self.valves, self.scanner, GUIDE_VIEWS[int(rng.integers(3))], options, rng)
+        return OtherRecording(picture, guide, options, rng)
+
+    def clip(self, view: Kind, *, clip: int = 0, options: ClipOptions | None = None) -> Simulated:
         """Clip with truth and labels."""
+        if isinstance(view, OtherPicture):
+            other = self.other(view, clip=clip, options=options)
+            return Simulated(other.cine(), other.truth(), self.labels(other))
         recording = self.recording(view, clip=clip, options=options)
         return Simulated(recording.cine(), recording.truth(), self.labels(recording))
 
-    def labels(self, recording: HeartRecording) -> dict[str, str | float | int]:
-        """Row of the manifest."""
-        p = recording.motion.parameters
-        outflow = recording.reference.outflow
+    def labels(self, recording: HeartRecording | OtherRecording) -> dict[str, str | float | int]:
+        """Row of the manifest; view is NONE for everything but the eight views."""
+        assert self.parameters is not None
+        p = self.parameters
+        outflow = recording.reference.outflow if isinstance(recording, HeartRecording) else np.nan
         is_view = isinstance(recording.view, View)
         return {
             "subject_key": self.subject_key,
@@ -101,7 +117,7 @@ class Patient:
 
 def simulate_clip(
     seed: int,
-    view: View | OtherView | None = None,
+    view: Kind | None = None,
     *,
     parameters: HeartParameters | None = None,
     condition: Condition | None = None,
@@ -119,7 +135,7 @@ def simulate_clip(
 
 
 def simulate_patient(
-    seed: int, views: Sequence[View | OtherView] = tuple(View), *, options: ClipOptions | None = None, **patient: object
+    seed: int, views: Sequence[Kind] = tuple(View), *, options: ClipOptions | None = None, **patient: object
 ) -> list[Simulated]:
     """One clip of each view of one patient. Further arguments are those of `Patient`."""
     one = Patient(seed, **patient)  # type: ignore[arg-type]
@@ -131,7 +147,7 @@ def cohort(
     seed: int,
     *,
     vendors: str = "balanced",
-    views: Sequence[View | OtherView] | None = None,
+    views: Sequence[Kind] | None = None,
     clips_per_patient: int = 3,
     options: ClipOptions | None = None,
 ) -> Iterator[tuple[dict[str, str | float | int], Simulated]]:

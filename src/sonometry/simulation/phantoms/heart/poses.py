@@ -40,7 +40,6 @@ class OtherView(StrEnum):
 
     SAXAPEX = "SAXAPEX"
     IVC = "IVC"
-    SUPRASTERNAL = "SUPRASTERNAL"
 
 
 APICAL = (View.A2C, View.A3C, View.A4C, View.A5C)

@@ -146,6 +146,17 @@ class HeartRecording:
         screen = self.screen.frame(picture, self.converter.mask, float(self.times_s[index]), self.ecg)
         return screen, scene.structure
 
+    def beam_images(self, moments_s: np.ndarray) -> list[np.ndarray]:
+        """Grey levels (sample, beam) at any moments of the recording's rhythm, without screen; for M-mode."""
+        beat = self.rhythm.state(moments_s)
+        states = self.motion.states(self.rhythm, moments_s)
+        images = []
+        for i, moment in enumerate(moments_s):
+            valves = {"mitral": float(beat.mitral[i]), "aortic": float(beat.aortic[i])}
+            scene = self.imagined.scene(states.frame(i), self.reference, **valves)
+            images.append(np.asarray(self.engine.frame(scene, time_s=float(moment))))
+        return images
+
     def cine(self) -> Cine:
         """All frames as a calibrated recording."""
         pixels = self.screen.store([self.image(i)[0] for i in range(self.n_frames)])
