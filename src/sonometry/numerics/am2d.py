@@ -19,9 +19,10 @@ import cmath
 from dataclasses import dataclass
 
 import numpy as np
-from numba import njit, prange
+from numba import njit
 
 from sonometry.numerics.point_spread import PulseModel
+from sonometry.numerics.threads import in_threads
 from sonometry.numerics.warp import Complex, Real, read_spline
 
 
@@ -50,9 +51,9 @@ def linearise(
     share : how much of the pulse and of the beam correction to apply, 0 to 1.
     """
     arrays = [np.empty(coefficients.shape, np.complex64) for _ in range(5)]
-    _linearise(
-        coefficients, strain, shear, model.carrier_rad, model.step, model.sigma_rad, model.centre_rad,
-        model.beam_variance, share[0], share[1], *arrays,
+    in_threads(
+        _linearise, len(coefficients), coefficients, strain, shear, model.carrier_rad, model.step, model.sigma_rad,
+        model.centre_rad, model.beam_variance, share[0], share[1], *arrays,
     )  # fmt: skip
     return Linearised(*arrays)
 
@@ -63,7 +64,7 @@ def residual_of(frame: Linearised, later: Complex, motion: Real, model: PulseMod
     later : cubic B-spline coefficients of the later frame.
     """
     residual = np.empty(motion.shape[1:], np.complex64)
-    _residuals(frame.signal, later, motion, model.carrier_rad, model.step, residual)
+    in_threads(_residuals, len(residual), frame.signal, later, motion, model.carrier_rad, model.step, residual)
     return residual
 
 
@@ -74,17 +75,18 @@ def normal_equations(frame: Linearised, residual: Complex, precision: Real, *, f
     """
     data = np.empty((3, *residual.shape), np.float32)
     right = np.empty((2, *residual.shape), np.float32)
-    _normal_equations(frame.by_axial, frame.by_lateral, residual, precision, 1.0 / freedom, data, right)
+    weights = precision, 1.0 / freedom
+    in_threads(_normal_equations, len(residual), frame.by_axial, frame.by_lateral, residual, *weights, data, right)
     return data, right
 
 
-@njit(cache=True, parallel=True, fastmath=True)
+@njit(cache=True, nogil=True, fastmath=True)
 def _linearise(  # type: ignore[no-untyped-def]  # pragma: no cover (compiled)
-    c, strain, shear, carrier, step, sigma, centre, beam_variance, pulse_share, beam_share, signal, by_axial,
-    by_lateral, pulse_term, beam_term,
+    start, stop, c, strain, shear, carrier, step, sigma, centre, beam_variance, pulse_share, beam_share, signal,
+    by_axial, by_lateral, pulse_term, beam_term,
 ):  # fmt: skip
     n_lines, n_rows = c.shape
-    for line in prange(n_lines):
+    for line in range(start, stop):
         # Mirrored neighbours: the derivative across the first and last line is 0.
         left, right = c[abs(line - 1)], c[n_lines - 1 - abs(n_lines - 2 - line)]
         here = c[line]
@@ -110,10 +112,10 @@ def _linearise(  # type: ignore[no-untyped-def]  # pragma: no cover (compiled)
             by_lateral[line, k] = across - gradient * by_axial[line, k]
 
 
-@njit(cache=True, parallel=True)
-def _residuals(signal, later, motion, carrier, step, residual):  # type: ignore[no-untyped-def]  # pragma: no cover
+@njit(cache=True, nogil=True)
+def _residuals(start, stop, signal, later, motion, carrier, step, residual):  # type: ignore[no-untyped-def]  # pragma: no cover
     n_lines, n_rows = signal.shape
-    for line in prange(n_lines):
+    for line in range(start, stop):
         for k in range(n_rows):
             axial = motion[0, line, k]
             y, x = k + axial / step, line + motion[1, line, k]
@@ -123,12 +125,12 @@ def _residuals(signal, later, motion, carrier, step, residual):  # type: ignore[
                 residual[line, k] = 0
 
 
-@njit(cache=True, parallel=True, fastmath=True)
+@njit(cache=True, nogil=True, fastmath=True)
 def _normal_equations(  # type: ignore[no-untyped-def]  # pragma: no cover (compiled)
-    by_axial, by_lateral, residual, precision, per_freedom, data, right
+    start, stop, by_axial, by_lateral, residual, precision, per_freedom, data, right
 ):
-    n_lines, n_rows = residual.shape
-    for line in prange(n_lines):
+    n_rows = residual.shape[1]
+    for line in range(start, stop):
         for k in range(n_rows):
             r, ga, gl = residual[line, k], by_axial[line, k], by_lateral[line, k]
             square = r.real**2 + r.imag**2

@@ -9,7 +9,9 @@ from __future__ import annotations
 import cv2
 import numpy as np
 import numpy.typing as npt
-from numba import njit, prange
+from numba import njit
+
+from sonometry.numerics.threads import in_threads
 
 Real = npt.NDArray[np.float32]
 Complex = npt.NDArray[np.complex64]
@@ -43,7 +45,7 @@ def block_correlation(first: Real, second: Real, *, cell: tuple[int, int], line_
     padded = np.pad(second, ((line_lags, line_lags), (row_lags, row_lags)))
     shape = (*cells, 2 * line_lags + 1, 2 * row_lags + 1)
     products, energy, own = np.zeros(shape, np.float32), np.zeros(shape, np.float32), np.zeros(cells, np.float32)
-    _cell_sums(first, padded, cell[0], cell[1], products, energy, own)
+    in_threads(_cell_sums, cells[0], first, padded, cell[0], cell[1], products, energy, own, least=1)
     products, energy, own = (_with_neighbours(s) for s in (products, energy, own))
     reference = own[:, :, None, None]
     is_known = energy > LEAST_OVERLAP * reference
@@ -100,12 +102,12 @@ def _with_neighbours(sums: Real) -> Real:
     return sums
 
 
-@njit(cache=True, parallel=True, fastmath=True)
-def _cell_sums(first, padded, cell_lines, cell_rows, products, energy, own):  # type: ignore[no-untyped-def]  # pragma: no cover (compiled)
+@njit(cache=True, nogil=True, fastmath=True)
+def _cell_sums(start, stop, first, padded, cell_lines, cell_rows, products, energy, own):  # type: ignore[no-untyped-def]  # pragma: no cover (compiled)
     """Sums over cells of first * second and second^2 for all lags, and of first^2."""
     n_lines, n_rows = first.shape
     n_cells_line, n_cells_row, n_line_lags, n_row_lags = products.shape
-    for c in prange(n_cells_line):
+    for c in range(start, stop):
         last_line = n_lines if c == n_cells_line - 1 else (c + 1) * cell_lines
         for line in range(c * cell_lines, last_line):
             for k in range(n_rows):

@@ -18,7 +18,9 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
-from numba import njit, prange
+from numba import njit
+
+from sonometry.numerics.threads import in_threads
 
 Real = npt.NDArray[np.float32]
 
@@ -41,7 +43,7 @@ def aggregate(costs: Real, penalty: StepPenalty) -> Real:
     for axis in (0, 1):
         ordered = costs if axis == 1 else np.ascontiguousarray(costs.transpose(1, 0, 2, 3))
         for is_reversed in (False, True):
-            part = _path_costs(ordered, penalty.per_line, penalty.per_row, penalty.jump, is_reversed)
+            part = _all_paths(ordered, penalty, is_reversed)
             total += part if axis == 1 else part.transpose(1, 0, 2, 3)
     return total
 
@@ -51,19 +53,27 @@ def best_path(costs: Real, penalty: StepPenalty) -> npt.NDArray[np.intp]:
 
     costs : float32 (n, line lag, row lag).
     """
-    forward = _path_costs(costs[None], penalty.per_line, penalty.per_row, penalty.jump, False)[0]
-    backward = _path_costs(costs[None], penalty.per_line, penalty.per_row, penalty.jump, True)[0]
+    forward = _all_paths(costs[None], penalty, False)[0]
+    backward = _all_paths(costs[None], penalty, True)[0]
     # Both hold the cost of the cell itself; their sum less that is the cost of the best path through it.
     through = (forward + backward - costs).reshape(len(costs), -1)
     return np.stack(np.unravel_index(np.argmin(through, axis=1), costs.shape[1:]), axis=1)
 
 
-@njit(cache=True, parallel=True)
-def _path_costs(costs, per_line, per_row, jump, is_reversed):  # type: ignore[no-untyped-def]  # pragma: no cover (compiled)
+def _all_paths(costs: Real, penalty: StepPenalty, is_reversed: bool) -> Real:
     """Cheapest path along axis 1 that ends in each cell and lag, less its minimum so far."""
-    n_paths, n_cells, n_line_lags, n_row_lags = costs.shape
     result = np.empty_like(costs)
-    for path in prange(n_paths):
+    price = penalty.per_line, penalty.per_row, penalty.jump
+    in_threads(_path_costs, costs.shape[0], costs, *price, is_reversed, result, least=1)
+    return result
+
+
+@njit(cache=True, nogil=True)
+def _path_costs(  # type: ignore[no-untyped-def]  # pragma: no cover (compiled)
+    start, stop, costs, per_line, per_row, jump, is_reversed, result
+):
+    n_cells, n_line_lags, n_row_lags = costs.shape[1:]
+    for path in range(start, stop):
         reached = np.zeros((n_line_lags, n_row_lags), np.float32)
         for n in range(n_cells):
             cell = n_cells - 1 - n if is_reversed else n
@@ -72,7 +82,6 @@ def _path_costs(costs, per_line, per_row, jump, is_reversed):  # type: ignore[no
                     reached[i, j] += costs[path, cell, i, j]
                     result[path, cell, i, j] = reached[i, j]
             _cheapest_arrival(reached, per_line, per_row, jump)
-    return result
 
 
 @njit(cache=True)

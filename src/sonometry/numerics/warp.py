@@ -11,7 +11,9 @@ import math
 
 import numpy as np
 import numpy.typing as npt
-from numba import njit, prange
+from numba import njit
+
+from sonometry.numerics.threads import in_threads
 
 Complex = npt.NDArray[np.complex64]
 Real = npt.NDArray[np.float32]
@@ -19,6 +21,8 @@ Real = npt.NDArray[np.float32]
 #: Pole of the recursive filter that turns samples into cubic B-spline coefficients, and its gain.
 _POLE = math.sqrt(3) - 2
 _GAIN = (1 - _POLE) * (1 - 1 / _POLE)
+#: Rows that are filtered across lines together.
+_BLOCK = 64
 #: Terms of the sum that starts the recursion: |pole|^14 is 1e-8.
 _HORIZON = 14
 
@@ -27,9 +31,9 @@ def spline_coefficients(image: Complex) -> Complex:
     """Coefficients of the cubic B-spline through the samples of `image`, mirrored at its edges."""
     coefficients = image.astype(np.complex64, copy=True, order="C")
     if image.shape[1] > 1:
-        _filter_rows(coefficients)
+        in_threads(_filter_rows, image.shape[0], coefficients)
     if image.shape[0] > 1:
-        _filter_lines(coefficients)
+        in_threads(_filter_lines, (image.shape[1] + _BLOCK - 1) // _BLOCK, coefficients, least=1)
     return coefficients
 
 
@@ -38,13 +42,16 @@ def warp(coefficients: Complex, axial_rows: Real, lateral_lines: Real) -> tuple[
 
     axial_rows, lateral_lines : float32 of the shape of the coefficients, in rows and lines. Values outside are 0.
     """
-    return _warp(coefficients, axial_rows, lateral_lines)  # type: ignore[no-any-return]
+    values = np.zeros(coefficients.shape, np.complex64)
+    inside = np.zeros(coefficients.shape, np.bool_)
+    in_threads(_warp, coefficients.shape[0], coefficients, axial_rows, lateral_lines, values, inside)
+    return values, inside
 
 
-@njit(cache=True, parallel=True)
-def _filter_rows(image: Complex) -> None:  # pragma: no cover (compiled)
-    n_lines, n_rows = image.shape
-    for line in prange(n_lines):
+@njit(cache=True, nogil=True)
+def _filter_rows(start: int, stop: int, image: Complex) -> None:  # pragma: no cover (compiled)
+    n_rows = image.shape[1]
+    for line in range(start, stop):
         row = image[line]
         start = row[0]
         factor = _POLE
@@ -61,12 +68,11 @@ def _filter_rows(image: Complex) -> None:  # pragma: no cover (compiled)
             row[k] *= _GAIN
 
 
-@njit(cache=True, parallel=True)
-def _filter_lines(image: Complex) -> None:  # pragma: no cover (compiled)
+@njit(cache=True, nogil=True)
+def _filter_lines(start: int, stop: int, image: Complex) -> None:  # pragma: no cover (compiled)
     n_lines, n_rows = image.shape
-    block = 64
-    for b in prange((n_rows + block - 1) // block):
-        part = image[:, b * block : min((b + 1) * block, n_rows)]
+    for b in range(start, stop):
+        part = image[:, b * _BLOCK : min((b + 1) * _BLOCK, n_rows)]
         width = part.shape[1]
         factor = _POLE
         for line in range(1, min(_HORIZON, n_lines)):
@@ -130,16 +136,15 @@ def read_spline(coefficients: Complex, line: float, row: float) -> complex:  # p
     return complex(real, imaginary)
 
 
-@njit(cache=True, parallel=True)
-def _warp(coefficients, axial_rows, lateral_lines):  # type: ignore[no-untyped-def]  # pragma: no cover (compiled)
+@njit(cache=True, nogil=True)
+def _warp(  # type: ignore[no-untyped-def]  # pragma: no cover (compiled)
+    start, stop, coefficients, axial_rows, lateral_lines, values, inside
+):
     n_lines, n_rows = coefficients.shape
-    values = np.zeros((n_lines, n_rows), np.complex64)
-    inside = np.zeros((n_lines, n_rows), np.bool_)
-    for line in prange(n_lines):
+    for line in range(start, stop):
         for row in range(n_rows):
             y = row + axial_rows[line, row]
             x = line + lateral_lines[line, row]
             if 0 <= y <= n_rows - 1 and 0 <= x <= n_lines - 1:
                 inside[line, row] = True
                 values[line, row] = read_spline(coefficients, x, y)
-    return values, inside

@@ -36,7 +36,8 @@ class Am2dConfig:
     lateral_shear_walk, lateral_strain_walk : the same for the lateral displacement, along depth and across lines.
     least_strain : applied strain assumed at least, so that a pair at rest is not smoothed flat.
     freedom : degrees of freedom of the robust weight.
-    rounds : linearisations on the full grid, after one on every fourth line.
+    rounds, tolerance_samples : linearisations on the full grid, after one on every fourth line, at most; fewer when the
+        root mean square of an update of the axial displacement falls below the tolerance.
     correct_point_spread : whether pulses and beams are corrected for strain and shear.
     """
 
@@ -47,7 +48,8 @@ class Am2dConfig:
     lateral_strain_walk: float = 0.45
     least_strain: float = 3e-4
     freedom: float = 4.0
-    rounds: int = 3
+    rounds: int = 5
+    tolerance_samples: float = 0.006
     correct_point_spread: bool = True
 
 
@@ -75,7 +77,10 @@ def refine(pair: EchoPair, motion: Real, context: TrackingSetup, config: Am2dCon
         precision = residual_precision(residual, power)
         data, right = normal_equations(frame, residual, precision, freedom=config.freedom)
         smoothness = random_walk(applied_strain(strain, config.least_strain), pair, context, config)
-        motion = motion + solve_update(data, right, motion, smoothness, coarsen=skipped)
+        update = solve_update(data, right, motion, smoothness, coarsen=skipped)
+        motion = motion + update
+        if skipped == 0 and cv2.norm(update[0]) < config.tolerance_samples * math.sqrt(update[0].size):
+            break
     return motion
 
 
@@ -146,7 +151,7 @@ def random_walk(strain: float, pair: EchoPair, context: TrackingSetup, config: A
 
 
 #: Pixels looked at, and classes of echo power, when the noise is fitted.
-_FITTED_PIXELS, _CLASSES = 40_000, 20
+_FITTED_PIXELS, _CLASSES = 12_000, 12
 
 
 def residual_precision(residual: Complex, power: Real) -> Real:
