@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import logging
+import warnings
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -52,13 +53,16 @@ def train_task(
     first_step = _steps_done(last)
     checkpoints = _checkpoints(task, folder)
     trainer = _trainer(folder, config, _callbacks(task, config, checkpoints, progress), progress)
-    trainer.fit(
-        module,
-        _training_loader(task, config, first_step),
-        DataLoader(task.validation_data(), batch_size=1, num_workers=0),
-        ckpt_path=last if last.exists() else None,
-        weights_only=False,
-    )
+    with warnings.catch_warnings():
+        # Lightning warns about its own internals and about few workers: nothing a user can act on.
+        warnings.simplefilter("ignore")
+        trainer.fit(
+            module,
+            _training_loader(task, config, first_step),
+            DataLoader(task.validation_data(), batch_size=1, num_workers=0),
+            ckpt_path=last if last.exists() else None,
+            weights_only=False,
+        )
     if trainer.interrupted:
         raise KeyboardInterrupt
     best = _load_best(module, checkpoints)
