@@ -31,5 +31,7 @@ APPLICATION = Application(
     simulation_config=f"{_HERE}.simulate:SimulationConfig",
     check_truth=f"{_HERE}.truth:check_truth",
     figures=f"{_HERE}.sections:figures",
+    task=f"{_HERE}.task:task",
+    task_config=f"{_HERE}.task_config:TaskConfig",
     package=_HERE,
 )

@@ -8,7 +8,7 @@ from typing import Literal
 from sonometry.core.errors import UsageError
 
 TrackingMethod = Literal["am2d", "ncc", "glue"]
-StrainEstimator = Literal["least-squares", "kalman", "edge-preserving"]
+StrainEstimator = Literal["least-squares", "kalman"]
 Formula = Literal["plain", "paper"]
 
 
@@ -31,7 +31,9 @@ class ElastographyConfig:
     )
     pair: tuple[int, int] | None = field(
         default=None,
-        metadata=_about("Frames to compare, counted from 0, earlier first; found automatically when absent"),
+        metadata=_about(
+            "Frames to compare, counted from 0: motion is that of the second since the first; chosen when absent"
+        ),
     )
     maximum_gap_frames: int = field(
         default=5, metadata=_about("Furthest frames that the automatic choice of a pair compares", unit="{frame}")
@@ -47,8 +49,7 @@ class ElastographyConfig:
     strain_estimator: StrainEstimator = field(
         default="least-squares",
         metadata=_about(
-            "Strain from displacement: least-squares (slope over a window), kalman (then filtered across lines) "
-            "or edge-preserving (total variation of the strain)",
+            "Strain from displacement: least-squares (slope over a window) or kalman (then filtered across lines)",
             source="Kallel & Ophir 1997, doi:10.1177/016173469701900302; Rivaz 2011, doi:10.1109/TMI.2010.2091966",
         ),
     )
@@ -65,6 +66,9 @@ class ElastographyConfig:
     )
     sequence: bool = field(
         default=True, metadata=_about("Of a sequence, compute the strain of every selected consecutive pair as well")
+    )
+    maximum_sequence_pairs: int = field(
+        default=40, metadata=_about("Most pairs of a sequence whose strain is computed (memory)", unit="1")
     )
     region_mm: tuple[float, ...] | None = field(
         default=None,
@@ -92,7 +96,7 @@ class ElastographyConfig:
     def __post_init__(self) -> None:
         for name, choices in (
             ("method", ("am2d", "ncc", "glue")),
-            ("strain_estimator", ("least-squares", "kalman", "edge-preserving")),
+            ("strain_estimator", ("least-squares", "kalman")),
             ("formula", ("plain", "paper")),
         ):
             if getattr(self, name) not in choices:
@@ -106,6 +110,7 @@ class ElastographyConfig:
         for flag, value in (
             ("maximum-gap-frames", self.maximum_gap_frames),
             ("target-strain", self.target_strain),
+            ("maximum-sequence-pairs", self.maximum_sequence_pairs),
             ("strain-window-mm", self.strain_window_mm),
         ):
             if not value > 0:

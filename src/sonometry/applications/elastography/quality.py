@@ -1,0 +1,91 @@
+"""Whether RF can be measured, how far each pixel of a pair is trusted, and what that means for the numbers.
+
+Quality is the normalised correlation of the earlier frame with the later one after motion compensation, in a window of
+a few pulse lengths: 1 where the frames show the same tissue in the same place, about 0 where they do not. Frames that
+have nothing in common stay near 0 although the tracker did its best, so 0.5 separates the two widely.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import scipy.fft
+
+from sonometry.applications.elastography.displacement import MINIMUM_SHAPE, Displacement
+from sonometry.core.measurement import Status
+from sonometry.core.rf import RFFrames
+
+#: Shares of valid pixels: below the first nothing is measured, below the second what is measured is limited.
+WITHHELD_BELOW, LIMITED_BELOW = 0.6, 0.9
+#: Band around the centre frequency that RF must have most of its power in, and the least share.
+ECHO_BAND, LEAST_ECHO_SHARE = (0.4, 1.8), 0.25
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """Whether a pair may be measured, with the reasons, and the share of valid pixels (0 to 1)."""
+
+    status: Status
+    reasons: tuple[str, ...]
+    valid_share: float
+
+
+def unmeasurable(recording: RFFrames) -> str | None:
+    """Why no pair of the recording can be measured, in one sentence; None if one may be tried."""
+    n_frames, n_samples, n_lines = recording.samples.shape
+    if n_frames < 2:
+        return "one frame was given and strain needs two; give the frames before and after the compression"
+    if n_samples < MINIMUM_SHAPE[0] or n_lines < MINIMUM_SHAPE[1]:
+        return (
+            f"frames have {n_samples} samples x {n_lines} lines and tracking needs at least "
+            f"{MINIMUM_SHAPE[0]} x {MINIMUM_SHAPE[1]}; give a larger part of the image"
+        )
+    varied = [i for i in range(n_frames) if np.ptp(recording.samples[i]) > 0]
+    if len(varied) < 2:
+        return "the frames are constant: they hold no echo"
+    return _not_rf(recording, varied[0])
+
+
+def _not_rf(recording: RFFrames, index: int) -> str | None:
+    """Why a frame that varies does not look like RF; None if it does."""
+    frame = recording.samples[index]
+    if frame.min() >= 0:
+        return "no sample is negative: this is an envelope or a B-mode image, and strain needs RF"
+    frequency_hz, power = echo_spectrum(frame, recording.sampling_rate_hz)
+    low, high = (edge * recording.centre_frequency_hz for edge in ECHO_BAND)
+    share = float(power[(frequency_hz >= low) & (frequency_hz <= high)].sum() / max(float(power.sum()), 1e-300))
+    if share >= LEAST_ECHO_SHARE:
+        return None
+    strongest = frequency_hz[int(np.argmax(power))] / 1e6
+    return (
+        f"{100 * share:.0f} % of the power lies near {recording.centre_frequency_hz / 1e6:g} MHz (strongest at "
+        f"{strongest:.1f} MHz), so this is not RF of that frequency; check --centre-mhz and --sampling-mhz"
+    )
+
+
+def echo_spectrum(frame: np.ndarray, sampling_rate_hz: float) -> tuple[np.ndarray, np.ndarray]:
+    """Frequencies, Hz, and mean power spectrum of the lines (axial, line) without their mean."""
+    window = np.hanning(frame.shape[0])[:, None]
+    lines = (frame - frame.mean(axis=0)) * window
+    power = np.mean(np.abs(scipy.fft.rfft(lines, axis=0)) ** 2, axis=1)
+    return scipy.fft.rfftfreq(frame.shape[0], 1 / sampling_rate_hz), power
+
+
+def quality_map(displacement: Displacement) -> np.ndarray:
+    """float32 (axial, line), 0 to 1: correlation after motion compensation, 0 where it is negative."""
+    quality: np.ndarray = np.clip(displacement.correlation, 0.0, 1.0)
+    return quality
+
+
+def judge(valid: np.ndarray, quality: np.ndarray) -> Verdict:
+    """Verdict on a pair from its valid pixels (axial, line) bool and its quality map."""
+    share = float(valid.mean())
+    lost = f"lock was lost in {100 * (1 - share):.0f} % of the image"
+    if share < WITHHELD_BELOW:
+        typical = float(np.median(quality))
+        reason = f"{lost}: the frames do not show the same tissue (median quality {typical:.2f})"
+        return Verdict(Status.WITHHELD, (reason,), share)
+    if share < LIMITED_BELOW:
+        return Verdict(Status.LIMITED, (f"{lost}; the rest is measured",), share)
+    return Verdict(Status.OK, (), share)

@@ -1,0 +1,97 @@
+"""From two RF frames to displacement, strain and quality images in metres, on the grid of the earlier frame."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from sonometry.applications.elastography.config import ElastographyConfig
+from sonometry.applications.elastography.displacement import METHODS, Displacement, TrackingSetup
+from sonometry.applications.elastography.quality import Verdict, judge, quality_map
+from sonometry.core.measurement import Status
+from sonometry.core.rf import Geometry, RFFrames
+from sonometry.numerics.kalman import kalman_strain
+from sonometry.numerics.strain import least_squares_strain, odd_window
+
+
+@dataclass(frozen=True, eq=False)
+class StrainImage:
+    """Motion between two frames, all arrays (axial, line) float32 but `valid` (bool).
+
+    pair : earlier and later frame, counted from 0. Displacement is later minus earlier, m; axial positive away from
+    the probe, lateral positive with the line index. axial_strain : fraction, compression negative; finite everywhere,
+    to be believed where `valid`. quality : 0 to 1.
+    """
+
+    pair: tuple[int, int]
+    axial_displacement_m: np.ndarray
+    lateral_displacement_m: np.ndarray
+    axial_strain: np.ndarray
+    quality: np.ndarray
+    valid: np.ndarray
+    verdict: Verdict
+
+
+def strain_image(recording: RFFrames, pair: tuple[int, int], config: ElastographyConfig) -> StrainImage:
+    """Track the later frame of `pair` against the earlier one with the method of `config`, and differentiate."""
+    earlier, later = recording.samples[pair[0]], recording.samples[pair[1]]
+    setup = TrackingSetup.of(recording)
+    if np.array_equal(earlier, later):
+        return _at_rest(pair, earlier.shape)
+    moved = METHODS[config.method](earlier, later, context=setup)
+    axial_m = (moved.axial_samples * np.float32(recording.axial_step_m)).astype(np.float32)
+    quality = quality_map(moved)
+    valid = moved.has_lock & (quality >= config.quality_threshold)
+    return StrainImage(
+        pair,
+        axial_m,
+        (moved.lateral_lines * line_distance_m(recording)[:, None]).astype(np.float32),
+        axial_strain(axial_m, recording.axial_step_m, config),
+        quality,
+        valid,
+        judge(valid, quality),
+    )
+
+
+def _at_rest(pair: tuple[int, int], shape: tuple[int, ...]) -> StrainImage:
+    """Two identical frames: nothing moved, exactly, and nothing more can be said."""
+    zero, one = np.zeros(shape, np.float32), np.ones(shape, np.float32)
+    verdict = Verdict(
+        Status.LIMITED, ("the two frames are identical: nothing moved, or one frame was given twice",), 1.0
+    )
+    return StrainImage(pair, zero, zero, zero, one, one.astype(bool), verdict)
+
+
+def axial_strain(displacement_m: np.ndarray, step_m: float, config: ElastographyConfig) -> np.ndarray:
+    """float32 strain of a displacement (axial, line) by the estimator of `config`."""
+    window = odd_window(config.strain_window_mm * 1e-3, step_m, n_available=displacement_m.shape[0])
+    strain = least_squares_strain(displacement_m, step_m, window=window)
+    if config.strain_estimator == "kalman":
+        strain = kalman_strain(strain)
+    return strain.astype(np.float32)
+
+
+def line_distance_m(recording: RFFrames) -> np.ndarray:
+    """(axial,) distance between two lines at every depth: the pitch, or the arc of a sector."""
+    if recording.geometry is Geometry.SECTOR:
+        arc: np.ndarray = recording.line_angle_rad * (recording.probe_radius_m + recording.depth_m)
+        return arc
+    return np.full(recording.samples.shape[1], recording.line_pitch_m)
+
+
+def applied_strain(displacement: Displacement | StrainImage, step_m: float = 1.0) -> float:
+    """Slope over depth of the median axial displacement of each row where lock was kept; 0 with fewer than two rows.
+
+    step_m : distance of two samples in the unit of the displacement (1 for a `Displacement` in samples).
+    """
+    if isinstance(displacement, StrainImage):
+        axial, trusted = displacement.axial_displacement_m, displacement.valid
+    else:
+        axial, trusted = displacement.axial_samples, displacement.has_lock
+    weight = trusted.sum(axis=1).astype(float)
+    rows = np.flatnonzero(weight)
+    if rows.size < 2:
+        return 0.0
+    masked = np.where(trusted[rows], axial[rows], np.nan)
+    return float(np.polyfit(rows * step_m, np.nanmedian(masked, axis=1), 1, w=np.sqrt(weight[rows]))[0])
