@@ -207,3 +207,18 @@ def test_muscle_speckle_moves_as_the_truth_says():
     errors = np.array(errors)
     assert len(errors) > 20
     assert np.median(np.hypot(*errors.T)) < 1.5  # px of 0.4 mm; found positions are whole pixels
+
+
+def test_batches_equal_single_scenes_and_run_on_torch():
+    torch = pytest.importorskip("torch")
+    options = ClipOptions(n_frames=3, frame_rate_hz=12, size=(64, 64), samples=96, beams=48)
+
+    def fresh():
+        return Patient(5).recording(View.A4C, options=options)
+
+    singles = np.stack([fresh().scene(i).structure for i in range(3)])
+    images, structures = fresh().batch(range(3))
+    on_torch, structures_on_torch = fresh().batch(range(3), like_array=torch.zeros(1))
+    np.testing.assert_array_equal(structures, singles)
+    np.testing.assert_array_equal(structures_on_torch.numpy(), singles)
+    np.testing.assert_allclose(on_torch.numpy(), images, atol=1e-4)

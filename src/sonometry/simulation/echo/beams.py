@@ -122,23 +122,20 @@ class ScanConverter:
         self._fractions = (sample - row).astype(np.float32), (beam - column).astype(np.float32)
 
     def convert(self, beams: Array, *, outside: float = 0.0) -> Array:
-        """Image (row, column) of beam values (sample, beam); `outside` beyond the sector."""
+        """Image (..., row, column) of beam values (..., sample, beam); `outside` beyond the sector."""
         xp = namespace(beams)
-        corner, (down, right) = self._corner, self._fractions
+        corner, inside, (down, right) = self._corner, self._inside, self._fractions
         if not isinstance(beams, np.ndarray):
             down, right = like(down, beams), like(right, beams)
-            corner = xp.asarray(corner, device=beams.device)
-        flat = xp.reshape(beams, (-1,))
-        upper = xp.take(flat, corner) * (1 - right) + xp.take(flat, corner + 1) * right
+            corner, inside = (xp.asarray(i, device=beams.device) for i in (corner, inside))
+        lead = tuple(beams.shape[:-2])
+        flat = xp.reshape(beams, (*lead, -1))
+        upper = xp.take(flat, corner, axis=-1) * (1 - right) + xp.take(flat, corner + 1, axis=-1) * right
         corner = corner + self.sector.n_beams
-        lower = xp.take(flat, corner) * (1 - right) + xp.take(flat, corner + 1) * right
-        values = upper * (1 - down) + lower * down
-        image = xp.full((self.mask.size,), outside, dtype=beams.dtype)
-        if isinstance(beams, np.ndarray):
-            image[self._inside] = values
-        else:
-            image[xp.asarray(self._inside, device=beams.device)] = values
-        return xp.reshape(image, self.raster.shape)
+        lower = xp.take(flat, corner, axis=-1) * (1 - right) + xp.take(flat, corner + 1, axis=-1) * right
+        image = xp.zeros_like(flat[..., :1]) + outside + xp.zeros_like(like(np.zeros(self.mask.size), beams))
+        image[..., inside] = upper * (1 - down) + lower * down
+        return xp.reshape(image, (*lead, *self.raster.shape))
 
     def nearest(self, labels: np.ndarray) -> np.ndarray:
         """Labels (row, column) of the nearest beam sample, 0 outside; NumPy only."""

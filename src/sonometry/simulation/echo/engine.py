@@ -44,30 +44,40 @@ class EchoEngine:
 
     def frame(self, scene: Any, *, time_s: float = 0.0) -> Array:
         """Grey levels 0 to 1 (sample, beam) of a scene with `tissue`, `blood` and `texture`."""
-        power = self._power(scene, time_s)
-        level = 10 * namespace(power).log10(power + _FLOOR)
-        if self.reference_db is None:
-            percentile = self.acquisition.display.reference_percentile
-            self.reference_db = float(np.percentile(np.asarray(level), percentile))
-        shown = compress(level, self.acquisition.display, self.reference_db)
+        shown = self._shown(scene, time_s)
         if self._before is not None and self.acquisition.display.persistence:
             shown = shown + self.acquisition.display.persistence * (self._before - shown)
         self._before = shown
         return shown
 
-    def _power(self, scene: Any, time_s: float) -> Array:
+    def batch(self, scene: Any, times_s: np.ndarray) -> Array:
+        """Grey levels (T, sample, beam) of stacked scenes; on a GPU all frames at once. Without persistence."""
+        return self._shown(scene, like(np.asarray(times_s)[:, None, None], scene.tissue))
+
+    def _shown(self, scene: Any, time_s: Array) -> Array:
+        power = self._power(scene, time_s)
+        level = 10 * namespace(power).log10(power + _FLOOR)
+        if self.reference_db is None:
+            first = level if level.ndim == 2 else level[0, ...]
+            percentile = self.acquisition.display.reference_percentile
+            first = first if isinstance(first, np.ndarray) else np.asarray(first.cpu())
+            self.reference_db = float(np.percentile(first, percentile))
+        return compress(level, self.acquisition.display, self.reference_db)
+
+    def _power(self, scene: Any, time_s: Array) -> Array:
         art, resolution = self.acquisition.artefacts, self.acquisition.resolution
         tissue = scene.tissue
+        lead = tuple(tissue.shape[:-2])
         xp = namespace(tissue)
         mirror = self._mirror(tissue + scene.blood)
-        self._blood = self._fresh_blood()
-        grain = self._fresh_grain()
+        blood_noise = like_complex(self._fresh_blood(lead), tissue)
+        grain = like(self._fresh_grain(lead), tissue)
         along, across, elevation = scene.texture
         elevation = elevation + art.slide_per_s * time_s
         power = None
         for look in range(resolution.looks):
             noise = material_noise((along, across, elevation), self._offsets[look])
-            echo = (noise + _COHERENT * mirror) * tissue + like_complex(self._blood, tissue) * scene.blood
+            echo = (noise + _COHERENT * mirror) * tissue + blood_noise * scene.blood
             echo = blur_along(blur_across(echo, self._across), resolution.along_samples)
             one = (xp.real(echo) ** 2 + xp.imag(echo) ** 2) / resolution.looks
             power = one if power is None else power + one
@@ -77,28 +87,39 @@ class EchoEngine:
         if art.haze is not None:
             reach = self.shape[0] // 24
             smear = smear + 10 ** (art.haze / 10) * box_blur(box_blur(spread, reach, -2), reach, -2)
-        power = power + smear * like(grain, tissue)
+        power = power + smear * grain
         gain = like(10 ** (art.gain_db / 10), tissue)
-        return power * gain + like(self._clutter * grain + self._noise_power(), tissue)
+        return power * gain + like(self._clutter, tissue) * grain + like(self._noise_power(lead), tissue)
 
     def _mirror(self, amplitude: Array) -> Array:
-        """Extra power where the echo rises along the beam over several beams: surfaces across the beam."""
+        """Extra amplitude where the echo rises along the beam over several beams: surfaces across the beam."""
         xp = namespace(amplitude)
         smooth = blur_across(amplitude, np.full(self.shape[0], 2.2))
-        rise = smooth[2:, :] - smooth[:-2, :]
-        rise = xp.concat([0 * rise[:1, :], clip(rise, 0.0, 2.0), 0 * rise[:1, :]], axis=0)
-        return self.acquisition.artefacts.mirror * rise
+        rise = clip(smooth[..., 2:, :] - smooth[..., :-2, :], 0.0, 2.0)
+        edge = 0 * rise[..., :1, :]
+        return self.acquisition.artefacts.mirror * xp.concat([edge, rise, edge], axis=-2)
 
-    def _fresh_blood(self) -> np.ndarray:
+    def _noise(self, lead: tuple[int, ...]) -> np.ndarray:
+        """White complex noise (*lead, sample, beam)."""
+        if not lead:
+            return crop_noise(self.shape, self.rng)
+        return np.stack([crop_noise(self.shape, self.rng) for _ in range(lead[0])])
+
+    def _fresh_blood(self, lead: tuple[int, ...]) -> np.ndarray:
         """Noise that shares a quarter of its amplitude with the frame before."""
-        return 0.25 * self._blood + 0.968 * crop_noise(self.shape, self.rng)
+        fresh = self._noise(lead)
+        if lead:
+            before = np.concatenate([self._blood[None], fresh[:-1]])
+            blood = np.float32(0.25) * before + np.float32(0.968) * fresh
+            self._blood = blood[-1]
+            return blood
+        self._blood = np.float32(0.25) * self._blood + np.float32(0.968) * fresh
+        return self._blood
 
-    def _fresh_grain(self) -> np.ndarray:
+    def _fresh_grain(self, lead: tuple[int, ...]) -> np.ndarray:
         """Speckle of clutter, mean 1: mostly the same in every frame."""
         still = self.acquisition.artefacts.still
-        noise = np.float32(still**0.5) * self._static + np.float32((1 - still) ** 0.5) * crop_noise(
-            self.shape, self.rng
-        )
+        noise = np.float32(still**0.5) * self._static + np.float32((1 - still) ** 0.5) * self._noise(lead)
         sigma = np.full(self.shape[0], 1.2)
         noise = blur_along(blur_across(noise, sigma), 0.8)
         scale = float(power_after_blur(0.8, sigma[:1])[0])
@@ -119,12 +140,12 @@ class EchoEngine:
             )
         return total.astype(np.float32)
 
-    def _noise_power(self) -> np.ndarray:
+    def _noise_power(self, lead: tuple[int, ...]) -> np.ndarray:
         """Electronic noise, new in every frame, that grows with the depth gain."""
         art = self.acquisition.artefacts
         depth = np.linspace(-0.5, 0.5, self.shape[0])[:, None]
         level = 10 ** ((art.noise + art.noise_slope * depth) / 10)
-        noise = crop_noise(self.shape, self.rng)
+        noise = self._noise(lead)
         return (level * (noise.real**2 + noise.imag**2)).astype(np.float32)
 
 

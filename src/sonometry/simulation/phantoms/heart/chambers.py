@@ -121,6 +121,9 @@ class Chambers:
         ventricle, free_wall = self._right_ventricle(m, uneven)
         aorta = self.aorta.distance(points)
         pulmonary = union(self.pulmonary[0].distance(points), self.pulmonary[1].distance(points), blend_m=4e-3)
+        root = self.vessel_wall_m - aorta  # the wall of the aorta lies in none of its neighbours
+        left, right, ventricle = xp.maximum(left, root), xp.maximum(right, root), xp.maximum(ventricle, root)
+        pulmonary = xp.maximum(xp.maximum(pulmonary, root), self.atrial_wall_m - left)
         wall = self.atrial_wall_m
         envelope = union(epicardium, free_wall, blend_m=6e-3)
         envelope = union(envelope, left - wall, blend_m=14e-3)
@@ -289,11 +292,11 @@ def _cavae(right: Ellipsoid) -> tuple[Capsule, ...]:
 
 
 def _pulmonary(motion: HeartMotion, aorta: AorticRoot) -> tuple[Capsule, Capsule]:
-    """Main pulmonary artery around the left of the aorta, and its right branch behind it."""
+    """Main pulmonary artery around the left of the aorta, and its left branch away from the heart."""
     clear = aorta.sinus_m + 13e-3
     centre = aorta.frame.origin_m + 14e-3 * aorta.frame.axes[0]
     start = centre + around(100) * clear - _AXIS * 2e-3
     bend = centre + around(35) * clear - _AXIS * 14e-3
-    end = centre + around(-40) * (clear - 2e-3) - _AXIS * 24e-3
+    end = bend + around(10) * 22e-3 - _AXIS * 16e-3
     scale = motion.parameters.right_heart_scale
     return Capsule(start, bend, 10.5e-3 * scale), Capsule(bend, end, 10e-3 * scale, 8e-3 * scale)

@@ -80,6 +80,12 @@ class MotionState:
     def __len__(self) -> int:
         return len(self.shortening)
 
+    def stacked(self, array: Array) -> MotionState:
+        """Several moments, shaped to broadcast against (moment, row, column) arrays like `array`."""
+        return MotionState(
+            *(like(np.asarray(getattr(self, n))[:, None, None], array) for n in self.__dataclass_fields__)
+        )
+
     def frame(self, index: int) -> MotionState:
         """The state of one moment as plain floats."""
         return MotionState(*(float(getattr(self, name)[index]) for name in self.__dataclass_fields__))

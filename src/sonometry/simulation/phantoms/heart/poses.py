@@ -11,11 +11,13 @@ doi:10.1016/j.echo.2018.06.004.
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
 import numpy as np
 
+from sonometry.simulation.echo.arrays import Array, part
 from sonometry.simulation.phantoms.heart.chambers import AORTIC_DEG, Chambers
 from sonometry.simulation.phantoms.heart.motion import HeartMotion
 from sonometry.simulation.phantoms.heart.shape import direction_at
@@ -61,22 +63,34 @@ class Pose:
     depth_m: float
     outflow: float = math.nan
 
-    def to_heart(self, lateral: np.ndarray, axial: np.ndarray) -> Points:
-        """Anatomical coordinates of points of the image plane."""
-        a, b = self.axes[0], self.axes[1]
-        x, y, z = (float(self.origin_m[i]) + float(a[i]) * lateral + float(b[i]) * axial for i in range(3))
+    def to_heart(self, lateral: Array, axial: Array) -> Points:
+        """Anatomical coordinates of points of the image plane; of a stack of poses, (stack, row, column)."""
+        x, y, z = (
+            part(self.origin_m, (i,), axial)
+            + part(self.axes, (0, i), axial) * lateral
+            + part(self.axes, (1, i), axial) * axial
+            for i in range(3)
+        )
         return x, y, z
 
     def from_heart(self, points: Points) -> Points:
         """Lateral, axial and elevation coordinates of anatomical points."""
-        offset = [p - float(o) for p, o in zip(points, self.origin_m, strict=True)]
-        lateral, axial, elevation = (sum(float(axis[i]) * offset[i] for i in range(3)) for axis in self.axes)
+        offset = [p - part(self.origin_m, (i,), p) for i, p in enumerate(points)]
+        lateral, axial, elevation = (
+            sum(part(self.axes, (k, i), offset[i]) * offset[i] for i in range(3)) for k in range(3)
+        )
         return lateral, axial, elevation
 
     def moved(self, rotation: np.ndarray, translation_m: np.ndarray) -> Pose:
         """The pose seen from a heart that has turned (3, 3) and moved (3,) in its own coordinates."""
         back = rotation.T
         return replace(self, origin_m=back @ (self.origin_m - translation_m), axes=self.axes @ back.T)
+
+
+def stack_poses(poses: Sequence[Pose]) -> Pose:
+    """Poses of several frames as one; its origin is (T, 3) and its axes (T, 3, 3)."""
+    origin, axes = np.stack([p.origin_m for p in poses]), np.stack([p.axes for p in poses])
+    return replace(poses[0], origin_m=origin, axes=axes)
 
 
 @dataclass(frozen=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -9,6 +10,7 @@ import numpy as np
 from sonometry.core.cine import Cine
 from sonometry.core.source import Device, Source
 from sonometry.simulation.appearance import Screen, ScreenSettings, Vendor
+from sonometry.simulation.echo.arrays import Array, like
 from sonometry.simulation.echo.beams import ScanConverter, Sector
 from sonometry.simulation.echo.engine import EchoEngine
 from sonometry.simulation.echo.settings import Acquisition, sample_acquisition
@@ -21,6 +23,7 @@ from sonometry.simulation.phantoms.heart.poses import (
     PoseVariation,
     View,
     place_probe,
+    stack_poses,
 )
 from sonometry.simulation.phantoms.heart.timing import BeatState, Rhythm
 from sonometry.simulation.phantoms.heart.tissue import Imagined, Scene, sample_echogenicity
@@ -145,6 +148,22 @@ class HeartRecording:
         )
         screen = self.screen.frame(picture, self.converter.mask, float(self.times_s[index]), self.ecg)
         return screen, scene.structure
+
+    def batch(self, indices: Sequence[int], *, like_array: Array | None = None) -> tuple[Array, Array]:
+        """Images (T, H, W) 0 to 1 without screen, and structures (T, sample, beam), of several frames at once.
+
+        like_array : an array of the library and device to work on, such as a torch tensor on a GPU; NumPy by default.
+        """
+        index = np.asarray(indices)
+        array = np.zeros(1, np.float32) if like_array is None else like_array
+        valves = [like(opening[index][:, None, None], array) for opening in (self.beat.mitral, self.beat.aortic)]
+        scene = self.imagined.on(array).scene(
+            self.states[index].stacked(array),
+            stack_poses([self.poses[i] for i in index]),
+            mitral=valves[0],
+            aortic=valves[1],
+        )
+        return self.converter.convert(self.engine.batch(scene, self.times_s[index])), scene.structure
 
     def beam_images(self, moments_s: np.ndarray) -> list[np.ndarray]:
         """Grey levels (sample, beam) at any moments of the recording's rhythm, without screen; for M-mode."""

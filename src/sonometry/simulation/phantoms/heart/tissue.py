@@ -9,12 +9,13 @@ endocardium to -60 at the epicardium (Streeter et al. 1969, doi:10.1161/01.RES.2
 from __future__ import annotations
 
 import math
+from copy import copy
 from dataclasses import dataclass
 from enum import IntEnum
 
 import numpy as np
 
-from sonometry.simulation.echo.arrays import Array, clip, namespace, step
+from sonometry.simulation.echo.arrays import Array, clip, like, namespace, part, step
 from sonometry.simulation.echo.beams import Sector
 from sonometry.simulation.echo.speckle import smooth_noise
 from sonometry.simulation.phantoms.heart.chambers import Distances
@@ -160,8 +161,18 @@ class Imagined:
             (self.lateral_m, self.axial_m, 0 * self.axial_m), _CHEST_PATCH_M, echogenicity.noise_offset
         )
 
-    def scene(self, state: MotionState, pose: Pose, *, mitral: float, aortic: float) -> Scene:
-        """The scene of one state seen from a pose. mitral, aortic : opening of the valves, 0 to 1."""
+    def on(self, array: Array) -> Imagined:
+        """The same with its grids in the library and on the device of `array`, for batches on a GPU."""
+        moved = copy(self)
+        for name in ("lateral_m", "axial_m", "_chest_patches"):
+            setattr(moved, name, like(getattr(self, name), array))
+        return moved
+
+    def scene(self, state: MotionState, pose: Pose, *, mitral: Array, aortic: Array) -> Scene:
+        """The scene of one state seen from a pose. mitral, aortic : opening of the valves, 0 to 1.
+
+        Stacked states and poses (`MotionState.stacked`, `stack_poses`), with openings (T, 1, 1), give stacked scenes.
+        """
         points = pose.to_heart(self.lateral_m, self.axial_m)
         m = self.motion.to_material_grid(points, state)
         straight = m.points
@@ -197,8 +208,8 @@ class Imagined:
 
     def _facing(self, distance: Array) -> Array:
         """Squared cosine between the beam and the normal of the surface that a distance belongs to."""
-        slope = (distance[2:, :] - distance[:-2, :]) / (2 * self.sector.range_step_m)
-        slope = namespace(distance).concat([slope[:1, :], slope, slope[-1:, :]], axis=0)
+        slope = (distance[..., 2:, :] - distance[..., :-2, :]) / (2 * self.sector.range_step_m)
+        slope = namespace(distance).concat([slope[..., :1, :], slope, slope[..., -1:, :]], axis=-2)
         return clip(slope * slope, 0.0, 1.0)
 
     def _muscle(self, m: Material, d: Distances, pose: Pose) -> Array:
@@ -216,10 +227,10 @@ class Imagined:
             strength = strength - e.lateral_drop / (1 + xp.exp(-(self.lateral_m - e.lateral_middle_m) / 7e-3))
         return strength
 
-    def _beams(self, pose: Pose) -> tuple[np.ndarray, ...]:
+    def _beams(self, pose: Pose) -> tuple[Array, ...]:
         """Direction of the beams in heart coordinates, one row a component, (1, beam)."""
-        angle = self.sector.angles_rad[None].astype(np.float32)
-        return tuple(float(pose.axes[0][i]) * np.sin(angle) + float(pose.axes[1][i]) * np.cos(angle) for i in range(3))
+        s, c = (like(f(self.sector.angles_rad)[None], self.axial_m) for f in (np.sin, np.cos))
+        return tuple(part(pose.axes, (0, i), c) * s + part(pose.axes, (1, i), c) * c for i in range(3))
 
     def _chest(self, d: Distances, patches: Array) -> Array:
         """Around the heart: fat and lung that fade with distance; liver on the near side of subcostal views."""
@@ -236,7 +247,7 @@ class Imagined:
         return xp.where(self.axial_m < 0.5 * self.sector.depth_m, liver, around)
 
     def _blood(
-        self, m: Material, straight: Points, d: Distances, strength: Array, mitral: float, aortic: float
+        self, m: Material, straight: Points, d: Distances, strength: Array, mitral: Array, aortic: Array
     ) -> tuple[Array, Array, Array]:
         """Share of blood, its echo strength, and the tissue with leaflets and muscles inside the cavities."""
         e, xp = self.echo, namespace(m.z)
@@ -299,7 +310,7 @@ def _soft(distance: Array, width_m: float = _SOFT_M) -> Array:
 def _structures(m: Material, d: Distances) -> np.ndarray:
     """Structure of every point; later ones lie over earlier ones."""
     xp = namespace(m.z)
-    labels = xp.zeros(m.z.shape, dtype=xp.uint8)
+    labels = xp.astype(xp.zeros_like(m.z), xp.uint8)
     layers = (
         (d.envelope < 0, Structure.CONNECTIVE),
         ((d.right_wall < 0) & (d.epicardium > 0), Structure.RIGHT_WALL),
@@ -311,7 +322,7 @@ def _structures(m: Material, d: Distances) -> np.ndarray:
         *left_ventricle(m),
     )
     for where, structure in layers:
-        labels = xp.where(where, xp.asarray(int(structure), dtype=xp.uint8), labels)
+        labels[where] = int(structure)
     return labels
 
 

@@ -16,6 +16,9 @@ from sonometry.simulation.phantoms.heart.chambers import Annulus, AorticRoot, Ch
 from sonometry.simulation.phantoms.heart.shape import Direction, direction_at
 from sonometry.simulation.phantoms.heart.solids import Capsule, Points, around
 
+#: Opening from which the cusps of the aortic valve no longer meet.
+_SEAMS_OPEN = 0.35
+
 
 @dataclass(frozen=True)
 class Leaflet:
@@ -33,14 +36,14 @@ class Leaflet:
     bow: float
     thickness_m: float
 
-    def distance(self, annulus: Annulus, local: Points, opening: float) -> Array:
+    def distance(self, annulus: Annulus, local: Points, opening: Array) -> Array:
         """Signed distance; local : points in the frame of the annulus. opening : 0 closed, 1 open."""
         u, v, w = local
         xp = namespace(u)
         half, wide = annulus.semi_axes_m
         narrowing = xp.sqrt(clip(1 - (v / wide) ** 2, 0.0, None))
         angle = self.closed_rad + (self.open_rad - self.closed_rad) * opening
-        c, s = math.cos(angle), math.sin(angle)
+        c, s = (math.cos(angle), math.sin(angle)) if isinstance(angle, float) else (xp.cos(angle), xp.sin(angle))
         inward = half * narrowing - self.side * u
         reach = self.length * half * (0.25 + 0.75 * narrowing)
         along = inward * c + w * s
@@ -64,7 +67,7 @@ class Valves:
     band: Capsule
     tendon: Capsule | None
 
-    def atrioventricular(self, points: Points, opening: float) -> Array:
+    def atrioventricular(self, points: Points, opening: Array) -> Array:
         """Distance to the nearest leaflet of the mitral and tricuspid valves."""
         xp = namespace(points[0])
         nearest = None
@@ -75,7 +78,7 @@ class Valves:
                 nearest = distance if nearest is None else xp.minimum(nearest, distance)
         return nearest
 
-    def aortic(self, points: Points, opening: float) -> Array:
+    def aortic(self, points: Points, opening: Array) -> Array:
         """Distance to the three cusps: a funnel that opens to a tube, and the lines where closed cusps meet."""
         root: AorticRoot = self.chambers.aorta
         along, radius, across, aside = root.coordinates(points)
@@ -86,7 +89,7 @@ class Valves:
         wall = closed + opening * (0.9 * root.radius(along) - closed)
         half = self.cusp_thickness_m / 2
         cusp = xp.maximum(xp.abs(radius - wall) * 0.8 - half, xp.maximum(-along, along - height))
-        if opening > 0.35:
+        if isinstance(opening, float) and opening > _SEAMS_OPEN:
             return cusp
         seams = None
         for angle in (math.pi / 3, math.pi, -math.pi / 3):
@@ -94,7 +97,10 @@ class Valves:
             seam = xp.maximum(xp.abs(aside * c - across * s) - half, -(across * c + aside * s))
             seams = seam if seams is None else xp.minimum(seams, seam)
         extent = xp.maximum(xp.maximum(0.45 * height - along, along - 1.25 * height), radius - 0.95 * root.sinus_m)
-        return xp.minimum(cusp, xp.maximum(seams, extent))
+        seams = xp.maximum(seams, extent)
+        if not isinstance(opening, float):
+            seams = xp.where(opening > _SEAMS_OPEN, cusp, seams)
+        return xp.minimum(cusp, seams)
 
     def subvalvular(self, points: Points) -> Array:
         """Distance to papillary muscles and, where there is one, a false tendon."""
