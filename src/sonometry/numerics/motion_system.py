@@ -18,12 +18,15 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-import numba
 import numpy as np
 import numpy.typing as npt
+from numba import njit
+
+from sonometry.numerics.threads import in_threads
 
 Array = npt.NDArray[np.float32]
 
+#: Lines that advance together, so that a row of them fits into the nearest cache.
 _BLOCK_LINES = 64
 
 
@@ -67,31 +70,36 @@ def solve(system: MotionSystem, *, tolerance: float = 1e-2, max_iterations: int 
     Returns the update found after `max_iterations`, whether or not the tolerance was reached.
     """
     levels = _levels(system)
-    fine = levels[0]
     update = np.zeros_like(system.right_side)
     residual = system.right_side.copy()
-    first = _dot(residual, residual)
+    first = norm = _dot(residual, residual)
     if first == 0:
         return Solution(update, 0, 0.0)
-    direction = np.zeros_like(residual)
-    energy, norm = 1.0, first
+    direction, energy = np.zeros_like(residual), 1.0
     iteration = 0
     while iteration < max_iterations and norm > tolerance**2 * first:
         step = _cycle(levels, residual)
         energy, previous = _dot(residual, step), energy
-        direction = step if iteration == 0 else _combine(step, direction, np.float32(energy / previous))
-        image = fine.apply(direction)
-        norm = _advance(update, residual, direction, image, np.float32(energy / _dot(direction, image)))
+        direction *= np.float32(energy / previous)
+        direction += step
+        image = levels[0].apply(direction)
+        length = np.float32(energy / _dot(direction, image))
+        update += length * direction
+        residual -= length * image
+        norm = _dot(residual, residual)
         iteration += 1
     return Solution(update, iteration, float(np.sqrt(norm / first)))
 
 
 def apply(system: MotionSystem, update: Array) -> Array:
     """Left side of the normal equations for an update, (2, axial, line)."""
-    image: Array = _apply(
-        update, system.data, np.array(system.axial_weights, np.float32), np.array(system.lateral_weights, np.float32)
-    )
-    return image
+    axial, lateral = np.array(system.axial_weights, np.float32), np.array(system.lateral_weights, np.float32)
+    return _applied(update, system.data, axial, lateral)
+
+
+def _dot(x: Array, y: Array) -> float:
+    """Inner product: rows in float32, their sum in float64."""
+    return float(np.einsum("cij,cij->ci", x, y).sum(dtype=np.float64))
 
 
 #: Share of the exact line solutions that one sweep takes: two thirds damp what oscillates across lines best.
@@ -110,13 +118,13 @@ class _Level:
     lateral: Array
 
     def apply(self, x: Array) -> Array:
-        image: Array = _apply(x, self.data, self.axial, self.lateral)
-        return image
+        """Matrix times x."""
+        return _applied(x, self.data, self.axial, self.lateral)
 
     def sweep(self, right_side: Array) -> Array:
         """Damped solution of every line with its neighbours at rest."""
         x = np.empty_like(right_side)
-        _solve_lines(x, right_side, self.inverse, self.axial)
+        in_threads(_solve_lines, _n_blocks(x), x, right_side, self.inverse, self.axial, least=1)
         x *= _DAMPING
         return x
 
@@ -128,11 +136,11 @@ def _levels(system: MotionSystem) -> list[_Level]:
     """
     data = system.data
     axial, lateral = np.array(system.axial_weights, np.float32), np.array(system.lateral_weights, np.float32)
-    levels = [_Level(data, _factor_lines(data, axial, lateral), axial, lateral)]
+    levels = [_Level(data, _factored(data, axial, lateral), axial, lateral)]
     while data.shape[2] > _FEWEST_LINES:
         data = _restrict(data)
         axial, lateral = axial * np.float32(2), lateral * np.float32(0.5)
-        levels.append(_Level(data, _factor_lines(data, axial, lateral), axial, lateral))
+        levels.append(_Level(data, _factored(data, axial, lateral), axial, lateral))
     return levels
 
 
@@ -150,12 +158,40 @@ def _cycle(levels: list[_Level], right_side: Array) -> Array:
     return x
 
 
-@numba.njit(parallel=True, cache=True, fastmath=True)
-def _apply(x, data, axial, lateral):  # type: ignore[no-untyped-def]
+def _n_blocks(x: Array) -> int:
+    return -(-int(x.shape[2]) // _BLOCK_LINES)
+
+
+def _applied(x: Array, data: Array, axial: Array, lateral: Array) -> Array:
     """Matrix times x."""
-    _, n_rows, n_lines = x.shape
     y = np.empty_like(x)
-    for i in numba.prange(n_rows):
+    in_threads(_apply, x.shape[1], x, data, axial, lateral, y)
+    return y
+
+
+def _factored(data: Array, axial: Array, lateral: Array) -> Array:
+    """Inverse pivots (3, axial, line) of the block-tridiagonal matrix of every line."""
+    inverse = np.empty_like(data)
+    in_threads(_factor_lines, _n_blocks(data), data, axial, lateral, inverse, least=1)
+    return inverse
+
+
+def _restrict(fine: Array) -> Array:
+    """Sum into cells of two lines, the transpose of `_prolong_add`."""
+    coarse = np.zeros((*fine.shape[:2], (fine.shape[2] + 1) // 2), np.float32)
+    in_threads(_gather, fine.shape[1], fine, coarse)
+    return coarse
+
+
+def _prolong_add(coarse: Array, fine: Array) -> None:
+    """Add the values of cells to their lines, linearly between the centres of the cells, in place."""
+    in_threads(_scatter, fine.shape[1], coarse, fine)
+
+
+@njit(cache=True, nogil=True, fastmath=True)
+def _apply(start, stop, x, data, axial, lateral, y):  # type: ignore[no-untyped-def]  # pragma: no cover (compiled)
+    _, n_rows, n_lines = x.shape
+    for i in range(start, stop):
         up, down = max(i - 1, 0), min(i + 1, n_rows - 1)
         for j in range(n_lines):
             left, right = max(j - 1, 0), min(j + 1, n_lines - 1)
@@ -172,16 +208,12 @@ def _apply(x, data, axial, lateral):  # type: ignore[no-untyped-def]
                 + axial[1] * (2 * b - x[1, up, j] - x[1, down, j])
                 + lateral[1] * (2 * b - x[1, i, left] - x[1, i, right])
             )
-    return y
 
 
-@numba.njit(parallel=True, cache=True, fastmath=True)
-def _factor_lines(data, axial, lateral):  # type: ignore[no-untyped-def]
-    """Inverse pivots (3, axial, line) of the block-tridiagonal matrix of every line."""
+@njit(cache=True, nogil=True, fastmath=True)
+def _factor_lines(start, stop, data, axial, lateral, inverse):  # type: ignore[no-untyped-def]  # pragma: no cover
     _, n_rows, n_lines = data.shape
-    inverse = np.empty_like(data)
-    n_blocks = (n_lines + _BLOCK_LINES - 1) // _BLOCK_LINES
-    for block in numba.prange(n_blocks):
+    for block in range(start, stop):
         first, last = block * _BLOCK_LINES, min((block + 1) * _BLOCK_LINES, n_lines)
         for i in range(n_rows):
             ends = np.float32(2 - (i == 0) - (i == n_rows - 1))
@@ -198,15 +230,12 @@ def _factor_lines(data, axial, lateral):  # type: ignore[no-untyped-def]
                 inverse[0, i, j] = s * scale
                 inverse[1, i, j] = -q * scale
                 inverse[2, i, j] = p * scale
-    return inverse
 
 
-@numba.njit(parallel=True, cache=True, fastmath=True)
-def _solve_lines(x, rhs, inverse, axial):  # type: ignore[no-untyped-def]
-    """Solve every line for `rhs` into x, by forward and backward substitution."""
+@njit(cache=True, nogil=True, fastmath=True)
+def _solve_lines(start, stop, x, rhs, inverse, axial):  # type: ignore[no-untyped-def]  # pragma: no cover (compiled)
     _, n_rows, n_lines = rhs.shape
-    n_blocks = (n_lines + _BLOCK_LINES - 1) // _BLOCK_LINES
-    for block in numba.prange(n_blocks):
+    for block in range(start, stop):
         first, last = block * _BLOCK_LINES, min((block + 1) * _BLOCK_LINES, n_lines)
         for j in range(first, last):
             x[0, 0, j] = inverse[0, 0, j] * rhs[0, 0, j] + inverse[1, 0, j] * rhs[1, 0, j]
@@ -225,71 +254,26 @@ def _solve_lines(x, rhs, inverse, axial):  # type: ignore[no-untyped-def]
                 x[1, i, j] += inverse[1, i, j] * a + inverse[2, i, j] * b
 
 
-@numba.njit(parallel=True, cache=True)
-def _restrict(fine):  # type: ignore[no-untyped-def]
-    """Sum into cells of two lines, the transpose of `_prolong_add`."""
-    n_components, n_rows, n_lines = fine.shape
-    n_coarse = (n_lines + 1) // 2
-    coarse = np.zeros((n_components, n_rows, n_coarse), np.float32)
+@njit(cache=True, nogil=True)
+def _gather(start, stop, fine, coarse):  # type: ignore[no-untyped-def]  # pragma: no cover (compiled)
+    n_components, _, n_lines = fine.shape
     near, far = np.float32(0.75), np.float32(0.25)
-    for i in numba.prange(n_rows):
-        for c in range(n_components):
+    for c in range(n_components):
+        for i in range(start, stop):
             for line in range(n_lines):
                 cell = line // 2
-                beside = min(max(cell + 2 * (line % 2) - 1, 0), n_coarse - 1)
+                beside = min(max(cell + 2 * (line % 2) - 1, 0), coarse.shape[2] - 1)
                 coarse[c, i, cell] += near * fine[c, i, line]
                 coarse[c, i, beside] += far * fine[c, i, line]
-    return coarse
 
 
-@numba.njit(parallel=True, cache=True)
-def _prolong_add(coarse, fine):  # type: ignore[no-untyped-def]
-    """Add the values of cells to their lines, linearly between the centres of the cells, in place."""
-    n_components, n_rows, n_lines = fine.shape
-    n_coarse = coarse.shape[2]
+@njit(cache=True, nogil=True)
+def _scatter(start, stop, coarse, fine):  # type: ignore[no-untyped-def]  # pragma: no cover (compiled)
+    n_components, _, n_lines = fine.shape
     near, far = np.float32(0.75), np.float32(0.25)
-    for i in numba.prange(n_rows):
-        for c in range(n_components):
+    for c in range(n_components):
+        for i in range(start, stop):
             for line in range(n_lines):
                 cell = line // 2
-                beside = min(max(cell + 2 * (line % 2) - 1, 0), n_coarse - 1)
+                beside = min(max(cell + 2 * (line % 2) - 1, 0), coarse.shape[2] - 1)
                 fine[c, i, line] += near * coarse[c, i, cell] + far * coarse[c, i, beside]
-
-
-@numba.njit(parallel=True, cache=True, fastmath=True)
-def _dot(x, y):  # type: ignore[no-untyped-def]
-    """Inner product, each row in float32 and the rows in float64."""
-    n_components, n_rows, n_lines = x.shape
-    total = 0.0
-    for row in numba.prange(n_components * n_rows):
-        component, i = row // n_rows, row % n_rows
-        part = np.float32(0)
-        for j in range(n_lines):
-            part += x[component, i, j] * y[component, i, j]
-        total += np.float64(part)
-    return total
-
-
-@numba.njit(parallel=True, cache=True, fastmath=True)
-def _combine(step, direction, share):  # type: ignore[no-untyped-def]
-    """step + share * direction, in place of `direction`."""
-    _, n_rows, _ = step.shape
-    for i in numba.prange(n_rows):
-        direction[:, i] = step[:, i] + share * direction[:, i]
-    return direction
-
-
-@numba.njit(parallel=True, cache=True, fastmath=True)
-def _advance(update, residual, direction, image, length):  # type: ignore[no-untyped-def]
-    """Step along the direction in place; returns the squared norm of the new residual."""
-    n_components, n_rows, n_lines = update.shape
-    total = 0.0
-    for row in numba.prange(n_components * n_rows):
-        component, i = row // n_rows, row % n_rows
-        part = np.float32(0)
-        for j in range(n_lines):
-            update[component, i, j] += length * direction[component, i, j]
-            residual[component, i, j] -= length * image[component, i, j]
-            part += residual[component, i, j] * residual[component, i, j]
-        total += np.float64(part)
-    return total

@@ -14,9 +14,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-import numba
 import numpy as np
 import numpy.typing as npt
+from numba import njit
+
+from sonometry.numerics.threads import in_threads
 
 Array = npt.NDArray[np.float32]
 ComplexArray = npt.NDArray[np.complex64]
@@ -51,30 +53,34 @@ def data_terms(earlier: ComplexArray, coefficients: ComplexArray, motion: Array,
         np.zeros(grid, np.float32),
         np.zeros(grid, np.bool_),
     )
-    _accumulate(
-        earlier,
-        coefficients,
-        motion,
-        np.float32(carrier_rad),
-        terms.matrix,
-        terms.right_side,
-        terms.residual_power,
-        terms.inside,
-    )
+    arrays = terms.matrix, terms.right_side, terms.residual_power, terms.inside
+    in_threads(_accumulate, grid[0], earlier, coefficients, motion, np.float32(carrier_rad), *arrays)
     return terms
 
 
-@numba.njit(parallel=True, cache=True)
-def subtract_smoothness(right_side, motion, axial_step, lateral_step, axial, lateral):  # type: ignore[no-untyped-def]
-    """Take the gradient of the smoothness terms at `motion` off `right_side`, in place.
+def subtract_smoothness(
+    right_side: Array,
+    motion: Array,
+    expected: tuple[Array, Array],
+    axial_weights: tuple[float, float],
+    lateral_weights: tuple[float, float],
+) -> None:
+    """Take the gradient of the smoothness terms at `motion` off `right_side` (2, axial, line), in place.
 
-    Neighbours are expected to differ by `axial_step` (2, axial, line), the expected motion of a pixel minus that of
-    the pixel above it, and by `lateral_step`, minus that of the pixel to its left; row 0 and line 0 are not read.
-    axial, lateral : float32 (2,) weights of both components.
+    expected : differences that cost nothing, each (2, axial, line): the motion of a pixel minus that of the pixel above
+    it, and minus that of the pixel to its left; row 0 of the one and line 0 of the other are not read.
     """
+    axial, lateral = np.array(axial_weights, np.float32), np.array(lateral_weights, np.float32)
+    in_threads(_subtract, motion.shape[1], right_side, motion, *expected, axial, lateral)
+
+
+@njit(cache=True, nogil=True)
+def _subtract(  # type: ignore[no-untyped-def]  # pragma: no cover (compiled)
+    start, stop, right_side, motion, axial_step, lateral_step, axial, lateral
+):
     _, n_rows, n_lines = motion.shape
-    for i in numba.prange(n_rows):
-        for c in range(2):
+    for c in range(2):
+        for i in range(start, stop):
             for j in range(n_lines):
                 here = motion[c, i, j]
                 force = np.float32(0)
@@ -89,24 +95,26 @@ def subtract_smoothness(right_side, motion, axial_step, lateral_step, axial, lat
                 right_side[c, i, j] -= force
 
 
-@numba.njit(cache=True)
-def _values(t):  # type: ignore[no-untyped-def]
+@njit(cache=True, nogil=True)
+def _values(t):  # type: ignore[no-untyped-def]  # pragma: no cover (compiled)
     """Weights of the four neighbours in a cubic B-spline at fraction t from the second to the third."""
     s = 1 - t
     return s * s * s / 6, 2 / 3 + (t / 2 - 1) * t * t, 2 / 3 + (s / 2 - 1) * s * s, t * t * t / 6
 
 
-@numba.njit(cache=True)
-def _slopes(t):  # type: ignore[no-untyped-def]
+@njit(cache=True, nogil=True)
+def _slopes(t):  # type: ignore[no-untyped-def]  # pragma: no cover (compiled)
     """Derivatives of `_values`."""
     s = 1 - t
     return -s * s / 2, (1.5 * t - 2) * t, -(1.5 * s - 2) * s, t * t / 2
 
 
-@numba.njit(parallel=True, cache=True, fastmath=True)
-def _accumulate(earlier, coefficients, motion, carrier, matrix, right_side, power, inside):  # type: ignore[no-untyped-def]
+@njit(cache=True, nogil=True, fastmath=True)
+def _accumulate(  # type: ignore[no-untyped-def]  # pragma: no cover (compiled)
+    start, stop, earlier, coefficients, motion, carrier, matrix, right_side, power, inside
+):
     n_rows, n_lines = earlier.shape
-    for i in numba.prange(n_rows):
+    for i in range(start, stop):
         for j in range(n_lines):
             y, x = i + motion[0, i, j], j + motion[1, i, j]
             if not (0 <= y <= n_rows - 1 and 0 <= x <= n_lines - 1):
@@ -138,8 +146,8 @@ def _accumulate(earlier, coefficients, motion, carrier, matrix, right_side, powe
             power[i, j] = error.real * error.real + error.imag * error.imag
 
 
-@numba.njit(cache=True)
-def _mirror(index, n):  # type: ignore[no-untyped-def]
+@njit(cache=True, nogil=True)
+def _mirror(index, n):  # type: ignore[no-untyped-def]  # pragma: no cover (compiled)
     """Index reflected about the first and the last element."""
     index = abs(index)
     return index if index < n else 2 * (n - 1) - index

@@ -7,9 +7,11 @@ is NaN. Windows are cut at the edges of the image, so a linear displacement has 
 
 from __future__ import annotations
 
-import numba
 import numpy as np
 import numpy.typing as npt
+from numba import njit
+
+from sonometry.numerics.threads import in_threads
 
 Array = npt.NDArray[np.float64]
 
@@ -45,7 +47,8 @@ def least_squares_strain(
     values = np.where(known, displacement_m, 0.0).astype(np.float64)
     values -= values.sum(axis=0) / np.maximum(known.sum(axis=0), 1)
     slope = np.empty_like(values)
-    _sliding_slope(values, trust, window // 2, minimum_support, slope)
+    n_blocks = -(-values.shape[1] // _BLOCK_LINES)
+    in_threads(_sliding_slope, n_blocks, values, trust, window // 2, float(minimum_support), slope, least=1)
     return slope / step_m
 
 
@@ -53,12 +56,13 @@ def least_squares_strain(
 _BLOCK_LINES = 64
 
 
-@numba.njit(parallel=True, cache=True)
-def _sliding_slope(values, weights, half, minimum_support, slope):  # type: ignore[no-untyped-def]
+@njit(cache=True, nogil=True)
+def _sliding_slope(  # type: ignore[no-untyped-def]  # pragma: no cover (compiled)
+    start, stop, values, weights, half, minimum_support, slope
+):
     """Weighted least-squares slope per sample; moments about the window's centre are carried from row to row."""
     n_rows, n_lines = values.shape
-    n_blocks = (n_lines + _BLOCK_LINES - 1) // _BLOCK_LINES
-    for block in numba.prange(n_blocks):
+    for block in range(start, stop):
         first, last = block * _BLOCK_LINES, min((block + 1) * _BLOCK_LINES, n_lines)
         # s0 s1 s2: sums of weight x offset^k; t0 t1: of weight x value x offset^k; then the number of samples.
         moments = np.zeros((6, last - first))
@@ -73,8 +77,8 @@ def _sliding_slope(values, weights, half, minimum_support, slope):  # type: igno
                 _slopes(moments, max(minimum_support * available, 2.0), slope[row, first:last])
 
 
-@numba.njit(cache=True)
-def _shift(moments):  # type: ignore[no-untyped-def]
+@njit(cache=True, nogil=True)
+def _shift(moments):  # type: ignore[no-untyped-def]  # pragma: no cover (compiled)
     """Move the centre by one sample: every offset becomes one smaller."""
     for j in range(moments.shape[1]):
         moments[2, j] += moments[0, j] - 2 * moments[1, j]
@@ -82,8 +86,8 @@ def _shift(moments):  # type: ignore[no-untyped-def]
         moments[4, j] -= moments[3, j]
 
 
-@numba.njit(cache=True)
-def _add(moments, values, weights, offset, sign):  # type: ignore[no-untyped-def]
+@njit(cache=True, nogil=True)
+def _add(moments, values, weights, offset, sign):  # type: ignore[no-untyped-def]  # pragma: no cover (compiled)
     """Take one row into the window (sign 1) or out of it (sign -1)."""
     for j in range(moments.shape[1]):
         weight = sign * weights[j]
@@ -95,8 +99,8 @@ def _add(moments, values, weights, offset, sign):  # type: ignore[no-untyped-def
         moments[5, j] += sign * (weights[j] > 0)
 
 
-@numba.njit(cache=True)
-def _slopes(moments, least, slope):  # type: ignore[no-untyped-def]
+@njit(cache=True, nogil=True)
+def _slopes(moments, least, slope):  # type: ignore[no-untyped-def]  # pragma: no cover (compiled)
     """Slope of every line, NaN where the window holds fewer than `least` samples."""
     for j in range(moments.shape[1]):
         s0, s1, s2, t0, t1 = moments[0, j], moments[1, j], moments[2, j], moments[3, j], moments[4, j]

@@ -162,7 +162,7 @@ def strain_sequence(pictures: Sequence[Picture], titles: Sequence[str]) -> Figur
         style.title(axes, titles[k])
         style.picture_axes(axes, is_first=k % n_columns == 0)
     if shown is not None:
-        style.colour_scale(figure, shown, list(grid.ravel()), "Axial strain (%)")
+        style.colour_scale(figure, shown, list(grid.ravel()), "Axial strain (%)", shrink=0.8)
     return figure
 
 

@@ -76,9 +76,11 @@ def _ticks(axes: Axes) -> None:
     axes.tick_params(labelsize=TICK_SIZE, color=FAINT, labelcolor=INK, length=3)
 
 
-def colour_scale(figure: Figure, mappable: ScalarMappable, axes: Axes | list[Axes], label: str) -> Colorbar:
-    """Colour bar beside one or more axes, named with its unit."""
-    bar = figure.colorbar(mappable, ax=axes, fraction=0.05, pad=0.02, aspect=30)
+def colour_scale(
+    figure: Figure, mappable: ScalarMappable, axes: Axes | list[Axes], label: str, *, shrink: float = 1.0
+) -> Colorbar:
+    """Colour bar beside one or more axes, named with its unit. shrink : its share of their height."""
+    bar = figure.colorbar(mappable, ax=axes, fraction=0.05, pad=0.02, aspect=30, shrink=shrink)
     bar.set_label(label, fontsize=LABEL_SIZE, color=INK)
     bar.ax.tick_params(labelsize=TICK_SIZE, color=FAINT, labelcolor=INK, length=3)
     outline: Any = bar.outline

@@ -100,7 +100,7 @@ def refine(pair: EchoPair, seed: np.ndarray, context: TrackingSetup, config: Glu
 class _Problem:
     """What stays the same from one linearisation to the next; arrays (row, line), motion in rows and lines.
 
-    carrier_rad : per row. axial_weights, lateral_weights : (2,) of the axial and the lateral component.
+    carrier_rad : per row. axial_weights, lateral_weights : of the axial and the lateral component.
     expectation_rows : window of the local strain. noise_window : (rows, lines) of the residual power.
     """
 
@@ -108,8 +108,8 @@ class _Problem:
     later_spline: np.ndarray
     power: np.ndarray
     carrier_rad: float
-    axial_weights: np.ndarray
-    lateral_weights: np.ndarray
+    axial_weights: tuple[float, float]
+    lateral_weights: tuple[float, float]
     expectation_rows: int
     noise_window: tuple[int, int]
 
@@ -129,8 +129,8 @@ class _Problem:
             np.ascontiguousarray(pair.later_spline.T),
             uniform_filter(np.ascontiguousarray(power), (max(2, round(3 * rows_per_period)), 3)),
             carrier,
-            np.array([(2 * math.pi * config.axial_length_periods) ** 2, (2 * math.pi * axial) ** 2], np.float32),
-            np.array([(config.lateral_length_wavelengths * in_lines) ** 2, (lateral * in_lines) ** 2], np.float32),
+            ((2 * math.pi * config.axial_length_periods) ** 2, (2 * math.pi * axial) ** 2),
+            ((config.lateral_length_wavelengths * in_lines) ** 2, (lateral * in_lines) ** 2),
             2 * half + 1,
             noise_window,
         )
@@ -140,14 +140,8 @@ class _Problem:
         terms = data_terms(self.earlier, self.later_spline, motion, self.carrier_rad)
         weight = self._weight(terms, config.clean_residual)
         right_side = weight * terms.right_side
-        axial_step, lateral_step = self._expected(motion)
-        subtract_smoothness(right_side, motion, axial_step, lateral_step, self.axial_weights, self.lateral_weights)
-        system = MotionSystem(
-            weight * terms.matrix,
-            right_side,
-            (float(self.axial_weights[0]), float(self.axial_weights[1])),
-            (float(self.lateral_weights[0]), float(self.lateral_weights[1])),
-        )
+        subtract_smoothness(right_side, motion, self._expected(motion), self.axial_weights, self.lateral_weights)
+        system = MotionSystem(weight * terms.matrix, right_side, self.axial_weights, self.lateral_weights)
         return solve(system, tolerance=config.tolerance, max_iterations=config.max_iterations).update
 
     def _weight(self, terms: DataTerms, clean_residual: float) -> np.ndarray:
