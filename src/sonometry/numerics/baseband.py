@@ -26,6 +26,8 @@ Real = npt.NDArray[np.floating]
 BAND_EDGE = 0.05
 #: The pass band reaches a little beyond these edges, and falls to zero over a further share of its half width.
 MARGIN, ROLL_OFF = 1.15, 0.35
+#: Standard deviation of the smoothing of power spectra, rad per sample.
+SPECTRUM_SMOOTHING_RAD = 0.0245
 #: Complex sampling rate over the width of the pass band; cubic splines then interpolate to -60 dB of the signal.
 OVERSAMPLING = 1.5
 
@@ -63,9 +65,11 @@ def measure_band(frames: tuple[Real, ...], expected_rad: float) -> EchoBand:
     half_width = max(float(omega[high] - omega[low]) / 2, 0.08 * expected_rad)
     band = slice(low, high + 1)
     centre = float((omega[band] * signal[band]).sum() / signal[band].sum())
-    # Power of a Gaussian pulse has a variance of sigma^2 / 2; what the cut at BAND_EDGE removes of it is a factor.
-    variance = float(((omega[band] - centre) ** 2 * signal[band]).sum() / signal[band].sum())
-    return _band(float(omega[low] + omega[high]) / 2, half_width, math.sqrt(2 * variance / _TRUNCATION))
+    # Power of a Gaussian pulse has a variance of sigma^2 / 2. The cut at BAND_EDGE takes a known share of the variance
+    # away, and the smoothing of the spectrum has added its own.
+    variance = float(((omega[band] - centre) ** 2 * signal[band]).sum() / signal[band].sum()) / _TRUNCATION
+    sigma = math.sqrt(2 * max(variance - SPECTRUM_SMOOTHING_RAD**2, 0.2 * variance))
+    return _band(float(omega[low] + omega[high]) / 2, half_width, sigma)
 
 
 def _truncated_variance(edge: float) -> float:
@@ -95,7 +99,8 @@ def _mean_spectrum(frames: tuple[Real, ...]) -> tuple[npt.NDArray[np.float64], n
         lines = frame[:, ::every].astype(np.float32)
         spectrum = scipy.fft.rfft((lines - lines.mean(axis=0)) * window, n_fft, axis=0)
         power += np.mean(np.abs(spectrum).astype(np.float64) ** 2, axis=1)
-    return np.arange(power.size) * 2 * np.pi / n_fft, gaussian_filter1d(power, max(1.0, n_fft / 256), mode="nearest")
+    smooth = gaussian_filter1d(power, SPECTRUM_SMOOTHING_RAD * n_fft / (2 * math.pi), mode="nearest")
+    return np.arange(power.size) * 2 * np.pi / n_fft, smooth
 
 
 def to_baseband(frame: Real, band: EchoBand) -> Complex:

@@ -1,0 +1,108 @@
+"""The line multigrid against a sparse direct solver."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+
+import numpy as np
+import pytest
+import scipy.sparse as sp
+from scipy.sparse.linalg import spsolve
+
+from sonometry.numerics.line_multigrid import Smoothness, prolong, restrict, solve_exactly, solve_update, sweep
+
+SMOOTHNESS = Smoothness(3e4, 2e2, 1e4, 5e3)
+
+
+def system(rng: np.random.Generator, shape: tuple[int, int]) -> tuple[np.ndarray, np.ndarray]:
+    """Data terms of speckle: strengths spread over decades, components coupled."""
+    axial, lateral = rng.exponential(500, shape), rng.exponential(200, shape)
+    coupling = np.sqrt(axial * lateral) * rng.uniform(-0.9, 0.9, shape)
+    right = 100 * rng.standard_normal((2, *shape))
+    return np.stack([axial, coupling, lateral]).astype(np.float32), right.astype(np.float32)
+
+
+def direct(data: np.ndarray, right: np.ndarray, smoothness: Smoothness) -> np.ndarray:
+    """The same minimum from scipy's sparse LU."""
+    n_lines, n_rows = right.shape[1:]
+
+    def bends(size: int) -> sp.csr_array:
+        rows = max(size - 2, 0)
+        return sp.csr_array(sp.diags_array([np.ones(rows), -2 * np.ones(rows), np.ones(rows)], offsets=[0, 1, 2],
+                                           shape=(rows, size))) if rows else sp.csr_array((0, size))  # fmt: skip
+
+    along = sp.kron(sp.eye_array(n_lines), bends(n_rows).T @ bends(n_rows))
+    across = sp.kron(bends(n_lines).T @ bends(n_lines), sp.eye_array(n_rows))
+    d11, d12, d22 = (sp.diags_array(d.ravel().astype(float)) for d in data)
+    first = d11 + smoothness.axial_along * along + smoothness.axial_across * across
+    second = d22 + smoothness.lateral_along * along + smoothness.lateral_across * across
+    matrix = sp.csc_array(sp.block_array([[first, d12], [d12, second]]))
+    return spsolve(matrix, right.reshape(-1).astype(float)).reshape(right.shape)
+
+
+@pytest.mark.parametrize("shape", [(1, 30), (2, 30), (5, 40), (7, 3), (4, 2)])
+def test_few_lines_are_solved_exactly(rng: np.random.Generator, shape: tuple[int, int]) -> None:
+    data, right = system(rng, shape)
+    np.testing.assert_allclose(
+        solve_exactly(data, right, SMOOTHNESS), direct(data, right, SMOOTHNESS), rtol=1e-3, atol=1e-4
+    )
+
+
+@pytest.mark.parametrize("shape", [(9, 33), (40, 60), (53, 37)])
+def test_cycles_converge_to_the_direct_solution(rng: np.random.Generator, shape: tuple[int, int]) -> None:
+    data, right = system(rng, shape)
+    expected = direct(data, right, SMOOTHNESS)
+    motion = np.zeros_like(right)
+    errors = []
+    for _ in range(15):
+        left = right.copy()
+        left[0] -= data[0] * motion[0] + data[1] * motion[1]
+        left[1] -= data[1] * motion[0] + data[2] * motion[1]
+        motion += solve_update(data, left, motion, SMOOTHNESS)
+        errors.append(np.linalg.norm(motion - expected) / np.linalg.norm(expected))
+    assert errors[0] < 0.45
+    assert errors[-1] < 0.02
+
+
+def test_sweep_alone_reduces_the_quadratic(rng: np.random.Generator) -> None:
+    data, right = system(rng, (30, 50))
+    expected = direct(data, right, SMOOTHNESS)
+    update = np.zeros_like(right)
+    distances = [np.linalg.norm(expected)]
+    for _ in range(3):
+        sweep(data, right, update, SMOOTHNESS)
+        distances.append(np.linalg.norm(update - expected))
+    assert all(later < earlier for earlier, later in pairwise(distances))
+
+
+def test_motion_that_is_linear_in_depth_and_across_lines_costs_nothing() -> None:
+    line, row = np.indices((12, 20))
+    motion = np.stack([0.3 * row - 0.2 * line, 0.1 * line + 0.05 * row]).astype(np.float32)
+    data, right = np.ones((3, 12, 20), np.float32), np.zeros((2, 12, 20), np.float32)
+    data[1] = 0
+    assert np.abs(solve_update(data, right, motion, SMOOTHNESS)).max() < 0.02  # rounding of float32 times 3e4
+
+
+@pytest.mark.parametrize("n_lines", [9, 10, 33])
+def test_restriction_is_the_transpose_of_prolongation(rng: np.random.Generator, n_lines: int) -> None:
+    fine = rng.standard_normal((2, n_lines, 5)).astype(np.float32)
+    coarse = rng.standard_normal((2, (n_lines + 1) // 2, 5)).astype(np.float32)
+    spread = np.zeros_like(fine)
+    prolong(coarse, spread)
+    assert np.vdot(restrict(fine, lumped=False), coarse) == pytest.approx(np.vdot(fine, spread), rel=1e-4)
+
+
+@pytest.mark.parametrize("n_lines", [9, 10])
+def test_linear_motion_passes_between_grids_unchanged(n_lines: int) -> None:
+    line = np.arange(n_lines, dtype=np.float32)[None, :, None]
+    fine = np.zeros_like(line)
+    prolong(line[:, ::2].copy(), fine)
+    np.testing.assert_allclose(fine, line, atol=1e-6)
+
+
+def test_coarser_prior_costs_a_smooth_field_the_same() -> None:
+    line = np.arange(640)
+    field = np.cos(line / 20)
+    cost = lambda f, q: q * np.sum(np.diff(f, n=2) ** 2)  # noqa: E731
+    fine, coarse = SMOOTHNESS.axial_across, SMOOTHNESS.coarser().axial_across
+    assert cost(field[::2], coarse) == pytest.approx(cost(field, fine), rel=0.05)
