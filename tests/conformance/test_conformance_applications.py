@@ -206,13 +206,13 @@ def test_measuring_loads_no_torch(app, third_party, tmp_path):
     assert "torch" not in loaded_by(code)
 
 
-def test_two_training_steps_lower_the_loss(app):
+def test_two_training_steps_lower_the_loss(app, tmp_path):
     if app.task is None:
         pytest.skip(f"{app.name} has no network to train")
     import torch
 
     torch.manual_seed(7)
-    task = app.load("task")()
+    task = app.load("task")(app.load("task_config")(), tmp_path, None)
     network = task.network().train()
     batch = next(iter(torch.utils.data.DataLoader(task.training_data(seed=7, n_samples=2, first=0), batch_size=2)))
     optimiser = torch.optim.Adam(network.parameters(), lr=1e-3)
@@ -222,7 +222,7 @@ def test_two_training_steps_lower_the_loss(app):
         loss = task.losses(network, batch)["loss"]
         loss.backward()
         optimiser.step()
-        losses.append(float(loss))
+        losses.append(float(loss.detach()))
     assert losses[2] < losses[0]
 
 
