@@ -8,7 +8,6 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
-from sonometry.applications import application
 from sonometry.cli.progress import shown_progress
 from sonometry.cli.summary import print_numbers
 from sonometry.core.report import NOTICE
@@ -24,11 +23,15 @@ def demo(*, out: Annotated[Path, Parameter(help="Folder for recordings and repor
 
     The path of the page is printed last.
     """
+    from sonometry.reports.html import shown_check
     from sonometry.workflows.demo import demo as run
 
     with shown_progress("demo") as progress:
         shown = run(out, progress=progress)
-    for name, report in shown.reports.items():
-        print_numbers(report, application(name))
+    for entry in shown.entries:
+        print_numbers(entry.report, entry.application)
+        for check in entry.checks:
+            name, error, tolerance = shown_check(check)
+            print(f"truth: {name} {error} of {tolerance} allowed{'' if check.holds else ': FAILS'}")
     print(NOTICE)
     print(shown.page)

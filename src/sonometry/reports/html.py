@@ -16,9 +16,10 @@ from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
-from sonometry.core.application import Application
+from sonometry.core.application import Application, TruthCheck
 from sonometry.core.measurement import Measurement, Method, Status
 from sonometry.core.report import Figure, Report
+from sonometry.core.units import display_of, format_number
 
 #: How many numbers stand in large print above the table.
 N_HEADLINES = 4
@@ -54,12 +55,13 @@ class Row:
 
 @dataclass(frozen=True)
 class Entry:
-    """One report as an index shows it: where its page lies, and what was measured."""
+    """One report as an index shows it: where its page lies, what was measured, and how far it is from the truth."""
 
     application: Application
     report: Report
     page: PurePosixPath
     note: str = ""
+    checks: tuple[TruthCheck, ...] = ()
 
     @property
     def rows(self) -> list[Row]:
@@ -80,7 +82,7 @@ def render_report(report: Report, application: Application) -> str:
             report=report,
             application=application,
             rows=rows,
-            headlines=headlines(rows),
+            headline_rows=headlines(rows),
             counts=counts(rows),
             provenance=_flat(report.provenance),
         )
@@ -89,13 +91,8 @@ def render_report(report: Report, application: Application) -> str:
 
 def render_index(entries: Sequence[Entry], *, title: str, introduction: str, notice: str) -> str:
     """A page that leads to several reports, with the first picture and the main numbers of each."""
-    return (
-        environment()
-        .get_template("index.html.j2")
-        .render(
-            entries=entries, headlines=headlines, counts=counts, title=title, introduction=introduction, notice=notice
-        )
-    )
+    template = environment().get_template("index.html.j2")
+    return template.render(entries=entries, title=title, introduction=introduction, notice=notice)
 
 
 def rows_of(report: Report, application: Application) -> list[Row]:
@@ -115,6 +112,16 @@ def counts(rows: Sequence[Row]) -> dict[str, int]:
     return {status: count for status, count in tally.items() if count}
 
 
+def shown_check(check: TruthCheck) -> tuple[str, str, str]:
+    """Name, error and tolerance of a comparison with the truth, as a person reads them; small lengths in µm."""
+    display = display_of(check.unit, "um" if check.unit == "m" and check.tolerance < 1e-3 else None)
+    error, tolerance = (
+        f"{format_number(value * display.factor, 2)} {display.symbol}".rstrip()
+        for value in (check.error, check.tolerance)
+    )
+    return check.name.replace("_m_rmse", "_rmse").replace("_", " ").replace("rmse", "RMSE"), error, tolerance
+
+
 def shared_method(rows: Sequence[Row]) -> Method | None:
     """The method behind every number, when there is only one; it is then said once."""
     methods = {row.measurement.method for row in rows}
@@ -129,10 +136,10 @@ def size_of(figure: Figure) -> tuple[int, int] | None:
     return width, height
 
 
-def is_wide(figure: Figure) -> bool:
-    """Whether a figure wants the whole width of the page."""
+def is_wide(figure: Figure, *, is_first: bool = False) -> bool:
+    """Whether a figure wants the whole width of the page; the first one already when it is not taller than wide."""
     size = size_of(figure)
-    return size is not None and size[0] > WIDE * size[1]
+    return size is not None and size[0] > (1.0 if is_first else WIDE) * size[1]
 
 
 def _typeset(number: str) -> str:
@@ -152,12 +159,14 @@ def _flat(value: Any, prefix: str = "") -> list[tuple[str, str]]:
 
 @functools.cache
 def environment() -> Environment:
-    environment = Environment(
+    """The templates of all pages, with what they need to lay out figures and numbers; everything is escaped."""
+    templates = Environment(
         loader=PackageLoader("sonometry.reports"),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.globals.update(size_of=size_of, is_wide=is_wide, shared_method=shared_method)
-    return environment
+    functions = (headlines, is_wide, shared_method, shown_check, size_of)
+    templates.globals.update({function.__name__: function for function in functions})
+    return templates

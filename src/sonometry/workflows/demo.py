@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 from sonometry.applications import applications
-from sonometry.core.application import Application, Progress, no_progress
+from sonometry.core.application import Application, Findings, Progress, no_progress
 from sonometry.core.errors import UsageError
-from sonometry.core.report import NOTICE, Report
+from sonometry.core.report import NOTICE
 from sonometry.io.atomic import write_atomic
 from sonometry.io.read import read
 from sonometry.reports.html import Entry, render_index
@@ -21,16 +21,16 @@ from sonometry.workflows.simulate import simulated
 SEED = 1
 INTRODUCTION = (
     "One simulated recording of every kind, written in a format that scanners export, read back and measured. "
-    "The true values are known, so that each report can be checked."
+    "The exact truth is known, so that every result stands beside it."
 )
 
 
 @dataclass(frozen=True)
 class Demonstration:
-    """The page that leads to everything, and the reports by application."""
+    """The page that leads to everything, and what it shows: a report for every application, beside the truth."""
 
     page: Path
-    reports: dict[str, Report]
+    entries: tuple[Entry, ...]
 
 
 def demo(out: Path | str, *, progress: Progress | None = None, seed: int = SEED) -> Demonstration:
@@ -50,7 +50,7 @@ def demo(out: Path | str, *, progress: Progress | None = None, seed: int = SEED)
     page = render_index(entries, title="Sonometry demo", introduction=INTRODUCTION, notice=NOTICE)
     write_atomic(folder / "report.html", page)
     told(1.0, "done")
-    return Demonstration(folder / "report.html", {entry.application.name: entry.report for entry in entries})
+    return Demonstration(folder / "report.html", tuple(entries))
 
 
 def _shown(application: Application, folder: Path, seed: int, progress: Progress) -> Entry:
@@ -67,4 +67,5 @@ def _shown(application: Application, folder: Path, seed: int, progress: Progress
         progress=lambda share, step: named(share, f"{application.name}: {step}"),
     )
     note = f"{FORMATS[made.recording.kind]}, simulated with seed {seed}; kept as {application.name}/{path.name}"
-    return Entry(application, report, PurePosixPath(application.name, "report.html"), note)
+    checks = application.load("check_truth")(Findings(report.measurements, report.fields), made.truth)
+    return Entry(application, report, PurePosixPath(application.name, "report.html"), note, tuple(checks))
