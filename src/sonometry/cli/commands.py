@@ -37,6 +37,7 @@ COMMANDS = (
         "simulate", "sonometry.cli.simulate", "APP --out DIR", "Write simulated recordings with their exact truth."
     ),
     Command("deidentify", "sonometry.cli.deidentify", "IN OUT", "Take the patient out of headers and pixels."),
+    Command("ingest", "sonometry.cli.ingest", "DIR", "Enter recordings into a catalogue, under pseudonyms."),
     Command("train", "sonometry.cli.train", "APP --out RUN", "Train the network of an application; resumable."),
     Command("study", "sonometry.cli.study", "list | run NAME --out DIR", "A paper's table or figure, made again."),
 )

@@ -7,6 +7,7 @@ import multiprocessing
 import os
 import signal
 import sys
+import threading
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
@@ -46,9 +47,18 @@ def unordered(job: Callable[[Item], Result], items: Sequence[Item], *, workers: 
 
 
 def _prepare() -> None:
-    """In a worker: Ctrl-C is the parent's, and SIGTERM unwinds so that half-written output is removed."""
+    """In a worker: Ctrl-C is the parent's, SIGTERM unwinds so that half-written output is removed, and the worker ends
+    when its parent was killed (the pipe it waits on would never tell it)."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, _leave)
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+
+
+def _end_with_parent() -> None:
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        parent.join()
+        os._exit(1)
 
 
 def _leave(_number: int, _frame: FrameType | None) -> None:
