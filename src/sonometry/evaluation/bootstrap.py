@@ -43,10 +43,11 @@ def bootstrap_interval(
     return Interval(float(low), float(high), level)
 
 
-def _members(sample: Array, groups: npt.NDArray[np.generic] | None) -> list[npt.NDArray[np.intp]]:
-    """Indices of the values of every group."""
+def _members(sample: Array, groups: npt.NDArray[np.generic] | None) -> list[npt.NDArray[np.intp]] | None:
+    """Indices of the values of every group; None where each value is a group of its own."""
     if groups is None:
-        return [np.array([i], dtype=np.intp) for i in range(_at_least_two(len(sample)))]
+        _at_least_two(len(sample))
+        return None
     if len(groups) != len(sample):
         raise ValueError(f"{len(sample)} values need as many groups, got {len(groups)}")
     _, inverse = np.unique(groups, return_inverse=True)
@@ -56,14 +57,14 @@ def _members(sample: Array, groups: npt.NDArray[np.generic] | None) -> list[npt.
     return np.split(order, np.cumsum(counts)[:-1])
 
 
-def _at_least_two(n_groups: int) -> int:
+def _at_least_two(n_groups: int) -> None:
     if n_groups < 2:
         raise ValueError(f"a bootstrap needs at least two groups, got {n_groups}")
-    return n_groups
 
 
-def _resample(sample: Array, members: list[npt.NDArray[np.intp]], rng: np.random.Generator) -> Array:
+def _resample(sample: Array, members: list[npt.NDArray[np.intp]] | None, rng: np.random.Generator) -> Array:
     """Values of as many groups as there are, drawn with replacement."""
-    drawn = rng.integers(len(members), size=len(members))
-    values: Array = sample[np.concatenate([members[i] for i in drawn])]
+    n_groups = len(sample) if members is None else len(members)
+    drawn = rng.integers(n_groups, size=n_groups)
+    values: Array = sample[drawn if members is None else np.concatenate([members[i] for i in drawn])]
     return values

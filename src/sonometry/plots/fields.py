@@ -95,14 +95,14 @@ def quality_picture(quality: Picture, *, threshold: float, valid_share: float) -
     """Correlation after motion compensation, with a line around what is valid, and how often each value occurs."""
     figure, (left, right) = _row(quality, 2, bars=1, share=0.8)
     shown = _image(left, quality.pixels, quality, style.QUALITY_MAP, (0.0, 1.0))
-    if np.nanmin(quality.pixels) < threshold < np.nanmax(quality.pixels):
+    values = quality.pixels[np.isfinite(quality.pixels)]
+    if values.size and values.min() < threshold < values.max():
         left.contour(
             1e3 * quality.lateral_m, 1e3 * quality.depth_m, quality.pixels, [threshold], colors="white", linewidths=0.8
         )
     style.title(left, "Quality")
     style.picture_axes(left)
     style.colour_scale(figure, shown, left, "Correlation after motion compensation")
-    values = quality.pixels[np.isfinite(quality.pixels)]
     counts, edges = np.histogram(values, bins=50, range=(0, 1))
     colours = [style.LINES[0] if edge >= threshold else style.FAINT for edge in edges[:-1]]
     right.bar(edges[:-1], 100 * counts / max(values.size, 1), width=np.diff(edges), align="edge", color=colours)

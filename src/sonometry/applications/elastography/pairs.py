@@ -20,7 +20,7 @@ import numpy as np
 
 from sonometry.applications.elastography.config import ElastographyConfig
 from sonometry.applications.elastography.displacement import METHODS, TrackingSetup
-from sonometry.applications.elastography.quality import LIMITED_BELOW
+from sonometry.applications.elastography.quality import LIMITED_BELOW, WITHHELD_BELOW
 from sonometry.applications.elastography.strain_image import applied_strain
 from sonometry.core.application import Progress
 from sonometry.core.errors import UsageError
@@ -110,13 +110,13 @@ def best_pair(scores: PairScores, n_frames: int, config: ElastographyConfig, pro
 def chain(scores: PairScores, n_frames: int, config: ElastographyConfig) -> list[tuple[int, int]]:
     """Pairs that lead through the sequence, each beginning where the last ended: from every frame its best partner.
 
-    Frames from which no partner keeps lock are passed over. At most `maximum_sequence_pairs` pairs.
+    Frames without a partner that keeps enough lock to be measured are passed over. At most `maximum_sequence_pairs`.
     """
     pairs: list[tuple[int, int]] = []
     frame = 0
     while frame < n_frames - 1 and len(pairs) < config.maximum_sequence_pairs:
         found = _best_partner(scores, frame, n_frames, config)
-        if found.score > 0:
+        if found.score > 0 and found.valid_share >= WITHHELD_BELOW:
             pairs.append(found.pair)
             frame = found.pair[1]
         else:
