@@ -109,7 +109,7 @@ def test_one_update_finds_a_small_shift() -> None:
     frame = linearise(earlier, still, still, model(shape[1]))
     residual = residual_of(frame, later, motion, model(shape[1]))
     data, right = normal_equations(frame, residual, np.ones(shape, np.float32), freedom=math.inf)
-    update = solve_update(data, right, motion, Smoothness(1e4, 1e4, 1e4, 1e4))
+    update = solve_update(data, right, motion, Smoothness.uniform((1e4, 1e4), (1e4, 1e4), shape))
     # One cycle leaves up to a tenth of the error.
     assert np.median(update[0]) == pytest.approx(0.3, abs=0.03)
     assert np.median(update[1]) == pytest.approx(0.1, abs=0.02)

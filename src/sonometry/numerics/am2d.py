@@ -119,7 +119,7 @@ def _residuals(start, stop, signal, later, motion, carrier, step, residual):  # 
         for k in range(n_rows):
             axial = motion[0, line, k]
             y, x = k + axial / step, line + motion[1, line, k]
-            if 0 <= y <= n_rows - 1 and 0 <= x <= n_lines - 1:
+            if -0.5 <= y <= n_rows - 0.5 and -0.5 <= x <= n_lines - 0.5:
                 residual[line, k] = signal[line, k] - read_spline(later, x, y) * cmath.exp(1j * carrier * axial)
             else:
                 residual[line, k] = 0

@@ -5,7 +5,8 @@ Unknown is an update u = (a, l) on a grid (line, row) that minimises
     sum  D11 a^2 + 2 D12 a l + D22 l^2 - 2 (r1 a + r2 l)
        + sum  q_aa (d2k (A + a))^2 + q_al (d2j (A + a))^2 + q_la (d2k (L + l))^2 + q_ll (d2j (L + l))^2
 
-with d2k, d2j second differences along the line and across lines and (A, L) the motion so far.
+with d2k, d2j second differences along the line and across lines and (A, L) the motion so far; q_aa and q_la may
+differ from pixel to pixel, which lets a slip plane be one.
 
 A line is solved exactly: with unknowns interleaved (a_0, l_0, a_1, ...) its matrix is symmetric with four
 sub-diagonals. Second differences reach two lines away, so every third line may be visited at once; three such colours
@@ -34,24 +35,39 @@ _BAND, _LANES = 4, 8
 _FEWEST_LINES = 8
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Smoothness:
-    """Precision (inverse variance) of second differences: of the axial and of the lateral component, along a line and
-    across lines."""
+    """Precision (inverse variance) of second differences.
 
-    axial_along: float
-    axial_across: float
-    lateral_along: float
-    lateral_across: float
+    along : float32 (2, line, row), of the axial and the lateral component along the line, at the middle of the three
+        pixels; the first and last row have none and are taken as 0.
+    across : of the axial and the lateral component across lines.
+    """
+
+    along: Real
+    across: tuple[float, float]
+
+    @classmethod
+    def uniform(cls, along: tuple[float, float], across: tuple[float, float], shape: tuple[int, int]) -> Smoothness:
+        """The same precision in every pixel of a (line, row) grid."""
+        field = np.empty((2, *shape), np.float32)
+        field[0], field[1] = along
+        return cls.of(field, across)
+
+    @classmethod
+    def of(cls, along: Real, across: tuple[float, float]) -> Smoothness:
+        """With the precision of the first and last row, where no second difference is centred, set to 0."""
+        along[:, :, 0] = along[:, :, -1] = 0
+        return cls(along, across)
 
     @property
-    def weights(self) -> npt.NDArray[np.float64]:
-        """The four numbers as the compiled loops take them."""
-        return np.array([self.axial_along, self.axial_across, self.lateral_along, self.lateral_across])
+    def across_lines(self) -> npt.NDArray[np.float64]:
+        """The two numbers as the compiled loops take them."""
+        return np.array(self.across, dtype=np.float64)
 
     def coarser(self) -> Smoothness:
         """The same prior for lines twice as far apart: half as many second differences, each four times as large."""
-        return Smoothness(2 * self.axial_along, self.axial_across / 8, 2 * self.lateral_along, self.lateral_across / 8)
+        return Smoothness(restrict(self.along, lumped=True), (self.across[0] / 8, self.across[1] / 8))
 
 
 def solve_update(data: Real, right: Real, motion: Real, smoothness: Smoothness, *, coarsen: int = 0) -> Real:
@@ -62,7 +78,7 @@ def solve_update(data: Real, right: Real, motion: Real, smoothness: Smoothness, 
         lines and costs 2^-coarsen of the time.
     """
     full = right.copy()
-    in_threads(_subtract_prior, right.shape[1], full, motion, smoothness.weights)
+    in_threads(_subtract_prior, right.shape[1], full, motion, smoothness.along, smoothness.across_lines)
     return _cycle(data, full, smoothness, coarsen)
 
 
@@ -83,7 +99,9 @@ def sweep(data: Real, right: Real, update: Real, smoothness: Smoothness) -> None
     for colour in range(3):
         lines = np.arange(colour, right.shape[1], 3)
         n_blocks = (lines.size + _LANES - 1) // _LANES
-        in_threads(_visit_lines, n_blocks, lines, data, right, update, smoothness.weights, least=1)
+        in_threads(
+            _visit_lines, n_blocks, lines, data, right, update, smoothness.along, smoothness.across_lines, least=1
+        )
 
 
 def solve_exactly(data: Real, right: Real, smoothness: Smoothness) -> Real:
@@ -92,31 +110,32 @@ def solve_exactly(data: Real, right: Real, smoothness: Smoothness) -> Real:
     row_step, size = 2 * n_lines, 2 * n_lines * n_rows
     band = np.zeros((2 * row_step + 1, n_rows, n_lines, 2))
     band[0, :, :, 0], band[0, :, :, 1], band[1, :, :, 0] = data[0].T, data[2].T, data[1].T
-    along, across = _squared_differences(n_rows), _squared_differences(n_lines)
-    for component, (weight_along, weight_across) in enumerate(
-        (
-            (smoothness.axial_along, smoothness.axial_across),
-            (smoothness.lateral_along, smoothness.lateral_across),
-        )
-    ):
+    across = _squared_differences(np.append(0, np.append(np.ones(max(n_lines - 2, 0)), 0))[:n_lines])
+    for component in range(2):
+        along = _squared_differences(smoothness.along[component].T.astype(np.float64))
         for offset in range(3):
-            band[offset * row_step, :, :, component] += weight_along * along[offset][:, None]
-            band[2 * offset, :, :, component] += weight_across * across[offset][None, :]
+            band[offset * row_step, :, :, component] += along[offset]
+            band[2 * offset, :, :, component] += smoothness.across[component] * across[offset][None, :]
     flat = right.transpose(2, 1, 0).reshape(size).astype(np.float64)
     solution = scipy.linalg.solveh_banded(band.reshape(-1, size), flat, lower=True, check_finite=False)
     return np.ascontiguousarray(solution.reshape(n_rows, n_lines, 2).transpose(2, 1, 0), dtype=np.float32)
 
 
-def _squared_differences(size: int) -> npt.NDArray[np.float64]:
-    """(3, size) diagonals 0, 1, 2 of the sum of squared second differences; element n of each stands in column n."""
-    diagonals = np.zeros((3, size))
-    if size > 2:
-        diagonals[0, :-2] += 1
-        diagonals[0, 1:-1] += 4
-        diagonals[0, 2:] += 1
-        diagonals[1, :-2] -= 2
-        diagonals[1, 1:-1] -= 2
-        diagonals[2, :-2] += 1
+def _squared_differences(weights: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+    """(3, n, ...) diagonals 0, 1, 2 of the weighted sum of squared second differences along the first axis.
+
+    weights : (n, ...) of the difference centred at each position, 0 at both ends. The element that couples n and
+    n + d stands in column n of diagonal d.
+    """
+    diagonals = np.zeros((3, *weights.shape))
+    here = weights[1:-1]
+    if here.size:
+        diagonals[0, :-2] += here
+        diagonals[0, 1:-1] += 4 * here
+        diagonals[0, 2:] += here
+        diagonals[1, :-2] -= 2 * here
+        diagonals[1, 1:-1] -= 2 * here
+        diagonals[2, :-2] += here
     return diagonals
 
 
@@ -178,16 +197,17 @@ def _scatter(start, stop, coarse, fine, weights):  # type: ignore[no-untyped-def
 
 
 @njit(cache=True, nogil=True)
-def _subtract_prior(start, stop, right, motion, weights):  # type: ignore[no-untyped-def]  # pragma: no cover (compiled)
+def _subtract_prior(start, stop, right, motion, along, across_lines):  # type: ignore[no-untyped-def]  # pragma: no cover (compiled)
     """right -= gradient of the prior at a motion (half of it, as everywhere here)."""
     n_lines, n_rows = motion.shape[1:]
     for line in range(start, stop):
         for component in range(2):
-            along, across = weights[2 * component], weights[2 * component + 1]
+            across = across_lines[component]
+            precision = along[component, line]
             here = motion[component, line]
             out = right[component, line]
             for k in range(1, n_rows - 1):
-                bend = along * (here[k - 1] - 2 * here[k] + here[k + 1])
+                bend = precision[k] * (here[k - 1] - 2 * here[k] + here[k + 1])
                 out[k - 1] -= bend
                 out[k] += 2 * bend
                 out[k + 1] -= bend
@@ -203,7 +223,9 @@ def _subtract_prior(start, stop, right, motion, weights):  # type: ignore[no-unt
 
 
 @njit(cache=True, nogil=True)
-def _visit_lines(start, stop, lines, data, right, update, weights):  # type: ignore[no-untyped-def]  # pragma: no cover
+def _visit_lines(  # type: ignore[no-untyped-def]  # pragma: no cover (compiled)
+    start, stop, lines, data, right, update, along, across_lines
+):
     """Solve the listed lines exactly with the others held; no two of them may be nearer than three lines.
 
     Eight lines are eliminated side by side in vector registers.
@@ -217,8 +239,11 @@ def _visit_lines(start, stop, lines, data, right, update, weights):  # type: ign
         own = np.empty(_LANES, np.int64)
         for lane in range(_LANES):
             own[lane] = lines[block * _LANES + min(lane, n_used - 1)]
-        _fill(band[_BAND:], solution[_BAND:], data, right, update, own, stencils, 0, weights[0], weights[1])
-        _fill(band[_BAND:], solution[_BAND:], data, right, update, own, stencils, 1, weights[2], weights[3])
+        for component in range(2):
+            _fill(
+                band[_BAND:], solution[_BAND:], data, right, update, own, stencils, component, along[component],
+                across_lines[component],
+            )  # fmt: skip
         eliminate(band, solution)
         for k in range(n_rows):
             for lane in range(n_used):
@@ -252,15 +277,13 @@ def _fill(  # type: ignore[no-untyped-def]  # pragma: no cover (compiled)
             factors[n, lane] = across * stencils[own[lane], offset + 2]
     for k in range(n_rows):
         i = 2 * k + component
-        edge = min(k, n_rows - 1 - k)
-        on_diagonal = along * (6 if edge >= 2 else (5 if edge == 1 else 1))
-        beside = 0.0 if k == 0 else along * (-4 if 2 <= k <= n_rows - 2 else -2)
-        beyond = along if k >= 2 else 0.0
+        above, below = max(k - 1, 0), min(k + 1, n_rows - 1)
         for lane in range(_LANES):
             line = own[lane]
-            band[i, 0, lane] = data[2 * component, line, k] + across * stencils[line, 2] + on_diagonal
-            band[i, 2, lane] = beside
-            band[i, 4, lane] = beyond
+            before, here, after = along[line, above], along[line, k], along[line, below]
+            band[i, 0, lane] = data[2 * component, line, k] + across * stencils[line, 2] + before + 4 * here + after
+            band[i, 2, lane] = -2 * (before + here)
+            band[i, 4, lane] = before
             value = right[component, line, k]
             for n in range(4):
                 value -= factors[n, lane] * update[component, neighbours[n, lane], k]

@@ -40,7 +40,8 @@ def spline_coefficients(image: Complex) -> Complex:
 def warp(coefficients: Complex, axial_rows: Real, lateral_lines: Real) -> tuple[Complex, npt.NDArray[np.bool_]]:
     """Values at (line + lateral, row + axial) of every pixel, and where that lies inside the frame.
 
-    axial_rows, lateral_lines : float32 of the shape of the coefficients, in rows and lines. Values outside are 0.
+    axial_rows, lateral_lines : float32 of the shape of the coefficients, in rows and lines. Values more
+        than half a pixel outside are 0.
     """
     values = np.zeros(coefficients.shape, np.complex64)
     inside = np.zeros(coefficients.shape, np.bool_)
@@ -113,8 +114,9 @@ def mirrored(index: int, size: int) -> int:  # pragma: no cover (compiled)
 
 @njit(cache=True, fastmath=True)
 def read_spline(coefficients: Complex, line: float, row: float) -> complex:  # pragma: no cover (compiled)
-    """Value at a position (line, row) that lies within the image."""
+    """Value at a position (line, row) that lies within the image, or at most half a pixel beyond: there at its edge."""
     n_lines, n_rows = coefficients.shape
+    line, row = min(max(line, 0.0), n_lines - 1.0), min(max(row, 0.0), n_rows - 1.0)
     left, top = min(int(line), n_lines - 2), min(int(row), n_rows - 2)
     across, down = _weights(line - left), _weights(row - top)
     real, imaginary = 0.0, 0.0
@@ -145,6 +147,6 @@ def _warp(  # type: ignore[no-untyped-def]  # pragma: no cover (compiled)
         for row in range(n_rows):
             y = row + axial_rows[line, row]
             x = line + lateral_lines[line, row]
-            if 0 <= y <= n_rows - 1 and 0 <= x <= n_lines - 1:
+            if -0.5 <= y <= n_rows - 0.5 and -0.5 <= x <= n_lines - 0.5:
                 inside[line, row] = True
                 values[line, row] = read_spline(coefficients, x, y)

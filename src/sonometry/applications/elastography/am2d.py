@@ -6,7 +6,8 @@ quadratic for an update; early rounds only for updates that are smooth across li
 - the data term of a pixel is divided by the variance of its residual, a constant (electronic noise) plus a share of the
   local echo power (decorrelation), both fitted to the residuals of the round, so echo amplitude does not matter;
 - strain is a random walk along depth and across lines whose step is a share of the applied strain over the square root
-  of a millimetre, so neither do sampling, carrier, pitch and amount of compression.
+  of a millimetre, so neither do sampling, carrier, pitch and amount of compression; along depth its steps have the
+  heavy tails of Student's t, so that an edge is dear but not forbidden.
 
 See docs/elastography/trackers.md for the equations and what each part is worth.
 """
@@ -35,19 +36,20 @@ class Am2dConfig:
         over 1 mm, as a share of the applied strain.
     lateral_shear_walk, lateral_strain_walk : the same for the lateral displacement, along depth and across lines.
     least_strain : applied strain assumed at least, so that a pair at rest is not smoothed flat.
-    freedom : degrees of freedom of the robust weight.
+    freedom, edge_freedom : degrees of freedom of Student's t for the residual and for the random walk along depth.
     rounds, tolerance_samples : linearisations on the full grid, after one on every fourth line, at most; fewer when the
         root mean square of an update of the axial displacement falls below the tolerance.
     correct_point_spread : whether pulses and beams are corrected for strain and shear.
     """
 
     search: SearchConfig = field(default_factory=SearchConfig)
-    strain_walk: float = 0.2
-    shear_walk: float = 0.4
+    strain_walk: float = 0.17
+    shear_walk: float = 0.45
     lateral_shear_walk: float = 1.3
     lateral_strain_walk: float = 0.45
     least_strain: float = 3e-4
     freedom: float = 4.0
+    edge_freedom: float = 0.5
     rounds: int = 5
     tolerance_samples: float = 0.006
     correct_point_spread: bool = True
@@ -76,7 +78,7 @@ def refine(pair: EchoPair, motion: Real, context: TrackingSetup, config: Am2dCon
         residual = residual_of(frame, pair.later_spline, motion, pair.pulse)
         precision = residual_precision(residual, power)
         data, right = normal_equations(frame, residual, precision, freedom=config.freedom)
-        smoothness = random_walk(applied_strain(strain, config.least_strain), pair, context, config)
+        smoothness = random_walk(applied_strain(strain, config.least_strain), motion, pair, context, config)
         update = solve_update(data, right, motion, smoothness, coarsen=skipped)
         motion = motion + update
         if skipped == 0 and cv2.norm(update[0]) < config.tolerance_samples * math.sqrt(update[0].size):
@@ -134,20 +136,30 @@ def applied_strain(strain: Real, least: float) -> float:
     return max(least, float(np.sqrt(np.mean(kept**2))))
 
 
-def random_walk(strain: float, pair: EchoPair, context: TrackingSetup, config: Am2dConfig) -> Smoothness:
-    """Precision of second differences of motion whose slopes change by shares of `strain` over a millimetre."""
+def random_walk(strain: float, motion: Real, pair: EchoPair, context: TrackingSetup, config: Am2dConfig) -> Smoothness:
+    """Prior of motion whose slopes change by shares of `strain` over a millimetre, and now and then by much more.
+
+    motion : (2, line, row) so far; where its slope along depth changes by more than the prior expects (an edge, a slip
+        plane) the prior gives way as for Student's t.
+    """
     row_m, line_m = pair.band.step * context.axial_step_m, context.line_pitch_m
-    deviations_m = [
-        walk * strain * step_m * math.sqrt(step_m / 1e-3)
-        for walk, step_m in (
-            (config.strain_walk, row_m),
-            (config.shear_walk, line_m),
-            (config.lateral_shear_walk, row_m),
-            (config.lateral_strain_walk, line_m),
-        )
+    units_m = context.axial_step_m, line_m
+    along = np.zeros_like(motion)
+    for component, walk in enumerate((config.strain_walk, config.lateral_shear_walk)):
+        precision = (units_m[component] / _step_deviation_m(walk * strain, row_m)) ** 2
+        here = motion[component]
+        bend = here[:, :-2] - 2 * here[:, 1:-1] + here[:, 2:]
+        along[component, :, 1:-1] = precision / (1 + (precision / config.edge_freedom) * bend * bend)
+    across = [
+        (units_m[component] / _step_deviation_m(walk * strain, line_m)) ** 2
+        for component, walk in enumerate((config.shear_walk, config.lateral_strain_walk))
     ]
-    units_m = context.axial_step_m, context.axial_step_m, line_m, line_m
-    return Smoothness(*((unit / deviation) ** 2 for unit, deviation in zip(units_m, deviations_m, strict=True)))
+    return Smoothness.of(along, (across[0], across[1]))
+
+
+def _step_deviation_m(walk: float, step_m: float) -> float:
+    """Standard deviation of a second difference over `step_m` of a motion whose slope walks by `walk` over 1 mm."""
+    return walk * step_m * math.sqrt(step_m / 1e-3)
 
 
 #: Pixels looked at, and classes of echo power, when the noise is fitted.

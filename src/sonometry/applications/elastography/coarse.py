@@ -92,7 +92,7 @@ def _match(
         config.step_price * every[1] / pair.pulse_rows,
         config.jump_price,
     )
-    found, trust = _peaks(correlation, aggregate(1 - correlation, penalty))
+    found, trust = _peaks(correlation, aggregate(1 - correlation + _distance(*lags), penalty))
     centres = [cell_centres(n, c) * e + (e - 1) / 2 for n, c, e in zip(images[0].shape, cell, every, strict=True)]
     found[0] *= every[1] * pair.band.step
     found[1] *= every[0]
@@ -114,6 +114,16 @@ def _stretch(image: Real, rows: Real, lines: Real) -> Real:
         return image
     line, row = np.indices(image.shape, dtype=np.float32)
     return cv2.remap(image, row + rows, line + lines, cv2.INTER_CUBIC, borderMode=cv2.BORDER_CONSTANT, borderValue=0)
+
+
+#: Cost of the largest lag: where nothing is known, the lag is 0.
+_LARGEST_LAG_COST = 1e-3
+
+
+def _distance(line_lags: int, row_lags: int) -> Real:
+    """Cost of a lag (line, row) by its size."""
+    lines, rows = (np.abs(np.arange(-n, n + 1)) / n for n in (line_lags, row_lags))
+    return np.asarray(0.5 * _LARGEST_LAG_COST * (lines[:, None] + rows), dtype=np.float32)
 
 
 def _peaks(correlation: Real, cost: Real) -> tuple[np.ndarray, np.ndarray]:
@@ -144,8 +154,10 @@ def _fit_smooth(
     spread = 0.15 * pair.pulse_rows * pair.band.step, 0.2 * pair.beam_lines
     bend = _BEND[0] + _BEND[1] * abs(_mean_slope(found[0], trust) / height)
     pitch = context.line_pitch_m / context.axial_step_m
-    bends = bend * height, bend * width * pitch, bend * height / pitch, bend * width
-    smoothness = Smoothness(*(b**-2 for b in bends))
+    along, across = (bend * height, bend * height / pitch), (bend * width * pitch, bend * width)
+    smoothness = Smoothness.uniform(
+        (along[0] ** -2, along[1] ** -2), (across[0] ** -2, across[1] ** -2), (trust.shape[0], trust.shape[1])
+    )
     motion = found.astype(np.float32)
     for tolerance in (np.inf, np.inf, 16.0, 8.0, 4.0, 2.0, 1.0, 1.0, 1.0):
         data = np.zeros((3, *trust.shape), np.float32)
