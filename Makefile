@@ -42,7 +42,7 @@ demo: $(VENV)/.plain ## simulate one recording of every kind, measure it, write 
 	@$(BIN)/sonometry demo --out $(OUT)
 
 test: $(VENV)/.dev ## the fast tests
-	@$(PYTEST) -n auto --maxprocesses 4
+	@$(PYTEST) -n auto --maxprocesses 4 --dist loadgroup
 
 slow: $(VENV)/.dev ## tests marked slow or peers; status 5 means that there are none
 	@$(PYTEST) -m 'slow or peers' || [ $$? -eq 5 ]

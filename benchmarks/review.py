@@ -8,13 +8,13 @@ The folder is ignored by git: only the arm recordings (MIT licence) may be shown
 from __future__ import annotations
 
 import argparse
-import shutil
 import sys
 from dataclasses import dataclass, field
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 from sonometry.applications import application, applications
+from sonometry.cli.summary import print_numbers
 from sonometry.core.errors import SonometryError
 from sonometry.core.report import NOTICE
 from sonometry.io.facts import Facts
@@ -22,7 +22,6 @@ from sonometry.reports.html import Entry, render_index
 from sonometry.workflows.measure import measure
 
 DATA = Path(__file__).resolve().parents[1].parent / "shared" / "data"
-PICTURED = "overlay"
 
 
 @dataclass(frozen=True)
@@ -57,7 +56,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--out", type=Path, default=Path("review"))
     parser.add_argument("--only", default="", help="measure the cases whose name starts so")
-    parser.add_argument("--picture", type=Path, help="copy the overlay of the first case here")
+    parser.add_argument("--picture", type=Path, help="write the first picture of the first case here")
     given = parser.parse_args()
     entries = []
     for case in CASES:
@@ -67,8 +66,9 @@ def main() -> int:
         print(f"no recordings found; expected them in {DATA.parent.name}/{DATA.name} beside the repository")
         return 1
     if given.picture is not None:
+        picture = entries[0].picture
         given.picture.parent.mkdir(parents=True, exist_ok=True)
-        shutil.copyfile(given.out / entries[0].page.parent / f"{PICTURED}.png", given.picture)
+        given.picture.write_bytes(picture.data if picture else b"")
     given.out.mkdir(exist_ok=True)
     page = given.out / "report.html"
     page.write_text(render_index(entries, title="Review", introduction="Real recordings.", notice=NOTICE))
@@ -86,8 +86,9 @@ def reviewed(case: Case, folder: Path) -> list[Entry]:
     except SonometryError as error:
         print(f"{case.name}: {error}")
         return []
-    print(f"{case.name}: {report}")
-    return [Entry(application(case.app), report, Path(case.name, "report.html"), case.name)]
+    print(f"{case.name}: ", end="")
+    print_numbers(report, application(case.app))
+    return [Entry(application(case.app), report, PurePosixPath(case.name, "report.html"), case.name)]
 
 
 if __name__ == "__main__":

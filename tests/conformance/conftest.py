@@ -18,7 +18,7 @@ from sonometry.workflows.measure import measure
 SEED = 7
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Case:
     """One application with its simulated recording, measured once for the whole suite."""
 
@@ -33,7 +33,9 @@ class Case:
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     if "app" in metafunc.fixturenames:
-        metafunc.parametrize("app", [*applications(), "echo_level"], indirect=True, scope="session")
+        names = [*applications(), "echo_level"]
+        cases = [pytest.param(name, marks=pytest.mark.xdist_group(f"conformance-{name}"), id=name) for name in names]
+        metafunc.parametrize("app", cases, indirect=True, scope="session")
 
 
 @pytest.fixture(scope="session")
@@ -51,6 +53,31 @@ def app(request: pytest.FixtureRequest) -> Application:
 def case(app: Application, third_party: Path) -> Case:
     """The application with its simulated recording and the report on it."""
     return _case(app)
+
+
+@dataclass(frozen=True)
+class Repetition:
+    """The same recording measured once more, into a folder, with the progress it told."""
+
+    report: Report
+    folder: Path
+    shares: list[float]
+
+
+@pytest.fixture
+def again(case: Case, tmp_path_factory: pytest.TempPathFactory) -> Repetition:
+    """A second measurement of the case, made once for the whole suite."""
+    folder = tmp_path_factory.getbasetemp() / f"again-{case.application.name}"
+    return _again(case, folder)
+
+
+@cache
+def _again(case: Case, folder: Path) -> Repetition:
+    shares: list[float] = []
+    report = measure(
+        case.made.recording, case.application, out=folder, progress=lambda share, step: shares.append(share)
+    )
+    return Repetition(report, folder, shares)
 
 
 @cache

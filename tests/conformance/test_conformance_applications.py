@@ -115,10 +115,9 @@ def test_another_seed_gives_another_recording(case):
     assert plain_samples(other.recording) != plain_samples(case.made.recording)
 
 
-def test_the_same_recording_gives_the_same_report(case):
-    again = measure(case.made.recording, case.application)
-    assert without_time(again) == without_time(case.report)
-    assert [f.data for f in again.figures] == [f.data for f in case.report.figures]
+def test_the_same_recording_gives_the_same_report(case, again):
+    assert without_time(again.report) == without_time(case.report)
+    assert [f.data for f in again.report.figures] == [f.data for f in case.report.figures]
 
 
 def test_the_report_validates(case):
@@ -136,12 +135,11 @@ def test_the_report_has_figures_with_captions(case):
     assert all(figure.title and figure.caption for figure in case.report.figures)
 
 
-def test_written_files_hold_the_report(case, tmp_path):
-    measure(case.made.recording, case.application, out=tmp_path / "out")
-    jsonschema.validate(json.loads((tmp_path / "out/report.json").read_text()), SCHEMA)
-    with np.load(tmp_path / "out/fields.npz") as arrays:
-        assert set(arrays.files) == set(case.report.fields)
-    assert all((tmp_path / "out" / figure.file_name).stat().st_size for figure in case.report.figures)
+def test_written_files_hold_the_report(again):
+    jsonschema.validate(json.loads((again.folder / "report.json").read_text()), SCHEMA)
+    with np.load(again.folder / "fields.npz") as arrays:
+        assert set(arrays.files) == set(again.report.fields)
+    assert all((again.folder / figure.file_name).stat().st_size for figure in again.report.figures)
 
 
 @pytest.mark.parametrize("part", ["config", "simulation_config"])
@@ -176,12 +174,10 @@ def test_the_callables_take_what_the_contract_says(app):
     assert len(inspect.signature(app.load("figures")).parameters) == 3
 
 
-def test_progress_runs_from_nothing_to_everything(case):
-    told: list[float] = []
-    measure(case.made.recording, case.application, progress=lambda share, step: told.append(share))
-    assert told[0] == 0.0
-    assert told[-1] == 1.0
-    assert told == sorted(told)
+def test_progress_runs_from_nothing_to_everything(again):
+    assert again.shares[0] == 0.0
+    assert again.shares[-1] == 1.0
+    assert again.shares == sorted(again.shares)
 
 
 def test_the_card_is_complete(app, third_party):
@@ -196,6 +192,7 @@ def test_importing_the_application_loads_nothing_heavy(app, third_party):
     assert loaded_by(f"import {app.package}") == []
 
 
+@pytest.mark.slow
 def test_measuring_loads_no_torch(app, third_party, tmp_path):
     code = (
         "import sonometry as sm, importlib\n"
@@ -206,6 +203,7 @@ def test_measuring_loads_no_torch(app, third_party, tmp_path):
     assert "torch" not in loaded_by(code)
 
 
+@pytest.mark.slow
 def test_two_training_steps_lower_the_loss(app, tmp_path):
     if app.task is None:
         pytest.skip(f"{app.name} has no network to train")

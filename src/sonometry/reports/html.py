@@ -83,6 +83,7 @@ def render_report(report: Report, application: Application) -> str:
             application=application,
             rows=rows,
             headline_rows=headlines(rows),
+            refusals=refusals(rows),
             counts=counts(rows),
             provenance=_flat(report.provenance),
         )
@@ -106,6 +107,14 @@ def headlines(rows: Sequence[Row]) -> list[Row]:
     return [row for row in rows if row.measurement.value is not None][:N_HEADLINES]
 
 
+def refusals(rows: Sequence[Row]) -> list[str]:
+    """Why there are hardly any numbers: the reasons of what is withheld, where that is at least half; else nothing."""
+    withheld = [row.measurement for row in rows if row.measurement.status is Status.WITHHELD]
+    if 2 * len(withheld) < len(rows):
+        return []
+    return list(dict.fromkeys(reason for measurement in withheld for reason in measurement.reasons))
+
+
 def counts(rows: Sequence[Row]) -> dict[str, int]:
     """How many measurements have each status; only those that occur, in order of trust."""
     tally = {str(s): sum(row.measurement.status is s for row in rows) for s in Status}
@@ -113,8 +122,10 @@ def counts(rows: Sequence[Row]) -> dict[str, int]:
 
 
 def shown_check(check: TruthCheck) -> tuple[str, str, str]:
-    """Name, error and tolerance of a comparison with the truth, as a person reads them; small lengths in µm."""
-    display = display_of(check.unit, "um" if check.unit == "m" and check.tolerance < 1e-3 else None)
+    """Name, error and tolerance of a comparison with the truth, as a person reads them: small ones in µm or %."""
+    finer = {"m": (1e-3, "um"), "1": (1e-2, "%")}
+    below, preferred = finer.get(check.unit, (0.0, None))
+    display = display_of(check.unit, preferred if check.tolerance < below else None)
     error, tolerance = (
         f"{format_number(value * display.factor, 2)} {display.symbol}".rstrip()
         for value in (check.error, check.tolerance)
