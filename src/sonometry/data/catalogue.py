@@ -229,6 +229,25 @@ class Catalogue:
         with explained(self.engine), reading(self.engine).begin() as connection:
             return {key: split for key, split in connection.execute(select(SUBJECTS))}
 
+    def groups(self, column: str) -> list[tuple[str, str, str, str, int]]:
+        """Subject, value of a column or label, vendor, split and number of clips, for every combination there is."""
+        is_label = column not in CLIPS.c
+        value = CLIPS.c.labels if is_label else CLIPS.c[column]
+        names = (CLIPS.c.subject_key, value, CLIPS.c.vendor, SUBJECTS.c.split)
+        source = CLIPS.join(SUBJECTS, SUBJECTS.c.subject_key == CLIPS.c.subject_key)
+        statement = select(*names, func.count()).select_from(source).where(~CLIPS.c.is_missing).group_by(*names)
+        with explained(self.engine), reading(self.engine).begin() as connection:
+            rows = [(*map(str, row[:4]), int(row[4])) for row in connection.execute(statement)]
+        if not is_label:
+            return rows  # type: ignore[return-value]
+        return [(subject, json.loads(v).get(column, ""), vendor, split, n) for subject, v, vendor, split, n in rows]
+
+    def label_names(self) -> list[str]:
+        """All labels that any clip has."""
+        with explained(self.engine), reading(self.engine).begin() as connection:
+            texts = connection.execute(select(CLIPS.c.labels).distinct()).scalars()
+            return list(dict.fromkeys(name for text in texts for name in json.loads(text)))
+
     # Steps
 
     def _insert(self, connection: Connection, table: Table, values: Sequence[Mapping[str, Any]]) -> None:

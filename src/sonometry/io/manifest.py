@@ -11,7 +11,7 @@ import csv
 import io
 import math
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path, PurePosixPath, PureWindowsPath
 from typing import Any
 
@@ -143,8 +143,8 @@ class Manifest:
         return self.folder / row.truth_path if row.truth_path else None
 
 
-def read_manifest(path: Path | str) -> Manifest:
-    """Read and check a manifest; files it names are not looked at.
+def read_manifest(path: Path | str, *, with_splits: bool = True) -> Manifest:
+    """Read and check a manifest; files it names are not looked at. with_splits : False leaves `split` empty.
 
     Raises DataError with the number of the row (the header is row 1) for a missing column, a repeated clip_key, an
     unknown kind or split, a path that leaves the folder, a row of another length; and for an empty file.
@@ -158,7 +158,8 @@ def read_manifest(path: Path | str) -> Manifest:
             header = _checked_header(path, next(reader, []))
             for cells in reader:
                 if cells:
-                    rows.append(_row(path, header, cells, len(rows) + 2))
+                    row = _row(path, header, cells, len(rows) + 2)
+                    rows.append(row if with_splits else replace(row, split=""))
     except (csv.Error, UnicodeDecodeError) as error:
         raise DataError(f"{path.name} is no CSV text (row {len(rows) + 2}); save it as CSV in UTF-8") from error
     if not rows:
