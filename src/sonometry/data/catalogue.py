@@ -283,18 +283,15 @@ class Catalogue:
         self, connection: Connection, facts: Sequence[ClipFacts], rows: Mapping[str, ManifestRow]
     ) -> dict[str, str]:
         """Key of every new digest: that of the manifest unless another recording has it, else from the digest."""
-        asked = {one.sha256: rows[one.stamp.path].clip_key for one in reversed(facts) if one.stamp.path in rows}
+        choices: dict[str, list[str]] = {one.sha256: [_key_of(one.sha256), f"clip-{one.sha256[:48]}"] for one in facts}
+        for one in reversed(facts):
+            if one.stamp.path in rows:
+                choices[one.sha256] = [rows[one.stamp.path].clip_key, *choices[one.sha256][-2:]]
         taken: dict[str, str] = {}
-        for chunk in _chunks(sorted(set(asked.values()))):
+        for chunk in _chunks(sorted({key for keys in choices.values() for key in keys})):
             found = connection.execute(select(CLIPS.c.clip_key, CLIPS.c.sha256).where(CLIPS.c.clip_key.in_(chunk)))
             taken.update({key: digest for key, digest in found})
-        keys = {}
-        for one in facts:
-            key = asked.get(one.sha256, _key_of(one.sha256))
-            if taken.setdefault(key, one.sha256) != one.sha256:
-                key = _key_of(one.sha256)
-            keys[one.sha256] = key
-        return keys
+        return {digest: _first_free(digest, keys, taken) for digest, keys in choices.items()}
 
     def _keys_by_digest(self, connection: Connection, digests: Sequence[str]) -> dict[str, str]:
         keys: dict[str, str] = {}
@@ -430,6 +427,11 @@ def _row_values(clip: Clip, row: ManifestRow) -> dict[str, Any]:
 
 def _key_of(sha256: str) -> str:
     return f"clip-{sha256[:16]}"
+
+
+def _first_free(sha256: str, keys: Sequence[str], taken: dict[str, str]) -> str:
+    """The first key that no other content has; it is taken then."""
+    return next(key for key in keys if taken.setdefault(key, sha256) == sha256)
 
 
 def _chunks(values: Sequence[str]) -> Iterable[Sequence[str]]:
