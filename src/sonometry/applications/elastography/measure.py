@@ -178,7 +178,11 @@ def _motion_measurements(
     strain = float(image.axial_strain[valid].mean())
     applied = applied_strain(image, recording.axial_step_m)
     low, high = (float(v) for v in np.percentile(image.axial_displacement_m[valid], [LOWEST, HIGHEST]))
-    errors = [displacement_error_m(v, noise, valid) for v in (low, high)]
+    axial_m = image.axial_displacement_m
+    errors = [
+        displacement_error_m(low, noise, valid & (axial_m <= low)),
+        displacement_error_m(high, noise, valid & (axial_m >= high)),
+    ]
     values = {
         "mean_axial_strain": (strain, mean_strain_error(strain, noise, valid)),
         "applied_axial_strain": (applied, mean_strain_error(applied, noise, valid)),

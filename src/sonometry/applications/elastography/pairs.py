@@ -29,7 +29,7 @@ from sonometry.core.rf import RFFrames
 #: Share of decorrelation that electronic noise and interpolation always leave.
 DECORRELATION_FLOOR = 0.01
 #: Lines in the middle of the image on which pairs are compared, and frames that a long recording is started from.
-COMPARED_LINES, MOST_STARTS = 48, 40
+COMPARED_LINES, MOST_STARTS = 160, 40
 
 
 @dataclass(frozen=True)
