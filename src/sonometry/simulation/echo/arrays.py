@@ -45,8 +45,3 @@ def part(values: np.ndarray, index: tuple[int, ...], array: Array) -> Array:
     """One component of a vector or matrix; of a stack of them, shaped to broadcast against (stack, row, column)."""
     chosen = values[(..., *index)]
     return float(chosen) if chosen.ndim == 0 else like(chosen[:, None, None], array)
-
-
-def where_true(condition: Array, array: Array) -> Array:
-    """A condition as 0 and 1 in the type of another array."""
-    return namespace(array).astype(condition, array.dtype)

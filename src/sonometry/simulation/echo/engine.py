@@ -38,7 +38,7 @@ class EchoEngine:
         kept = power_after_blur(resolution.along_samples, self._across, correlation=VOXEL_CORRELATION)
         self._gain_of_blur = 1 / kept
         self._offsets = [tuple(map(float, o)) for o in self.rng.uniform(0, 200, (resolution.looks, 3))]
-        self._static = crop_noise(self.shape, self.rng)
+        self._static = crop_noise(self.shape, self.rng, is_grainy=True)
         self._blood = crop_noise(self.shape, self.rng)
         self._clutter = self._clutter_power()
 
@@ -94,16 +94,16 @@ class EchoEngine:
     def _mirror(self, amplitude: Array) -> Array:
         """Extra amplitude where the echo rises along the beam over several beams: surfaces across the beam."""
         xp = namespace(amplitude)
-        smooth = blur_across(amplitude, np.full(self.shape[0], 2.2))
+        smooth = box_blur(box_blur(amplitude, 1, -1), 2, -1)
         rise = clip(smooth[..., 2:, :] - smooth[..., :-2, :], 0.0, 2.0)
         edge = 0 * rise[..., :1, :]
         return self.acquisition.artefacts.mirror * xp.concat([edge, rise, edge], axis=-2)
 
-    def _noise(self, lead: tuple[int, ...]) -> np.ndarray:
-        """White complex noise (*lead, sample, beam)."""
+    def _noise(self, lead: tuple[int, ...], *, is_grainy: bool = False) -> np.ndarray:
+        """Complex noise (*lead, sample, beam)."""
         if not lead:
-            return crop_noise(self.shape, self.rng)
-        return np.stack([crop_noise(self.shape, self.rng) for _ in range(lead[0])])
+            return crop_noise(self.shape, self.rng, is_grainy=is_grainy)
+        return np.stack([crop_noise(self.shape, self.rng, is_grainy=is_grainy) for _ in range(lead[0])])
 
     def _fresh_blood(self, lead: tuple[int, ...]) -> np.ndarray:
         """Noise that shares a quarter of its amplitude with the frame before."""
@@ -119,11 +119,9 @@ class EchoEngine:
     def _fresh_grain(self, lead: tuple[int, ...]) -> np.ndarray:
         """Speckle of clutter, mean 1: mostly the same in every frame."""
         still = self.acquisition.artefacts.still
-        noise = np.float32(still**0.5) * self._static + np.float32((1 - still) ** 0.5) * self._noise(lead)
-        sigma = np.full(self.shape[0], 1.2)
-        noise = blur_along(blur_across(noise, sigma), 0.8)
-        scale = float(power_after_blur(0.8, sigma[:1])[0])
-        return ((noise.real**2 + noise.imag**2) / scale).astype(np.float32)
+        fresh = self._noise(lead, is_grainy=True)
+        noise = np.float32(still**0.5) * self._static + np.float32((1 - still) ** 0.5) * fresh
+        return noise.real**2 + noise.imag**2
 
     def _clutter_power(self) -> np.ndarray:
         """Mean clutter: near field, reverberation, patches of haze."""

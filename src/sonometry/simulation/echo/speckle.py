@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from sonometry.simulation.echo.arrays import Array, namespace
+from sonometry.simulation.echo.blur import blur_across, blur_along, power_after_blur
 
 _SHAPE = (211, 97, 24)
 _SMOOTH_SHAPE = (64, 64, 64)
@@ -53,9 +54,17 @@ def noise_sheet() -> np.ndarray:
     return (sheet / np.sqrt(2)).astype(np.complex64)
 
 
-def crop_noise(shape: tuple[int, int], rng: np.random.Generator) -> np.ndarray:
-    """A piece of the sheet of white noise, mirrored at random."""
-    sheet = noise_sheet()
+@cache
+def grainy_sheet() -> np.ndarray:
+    """Complex64 noise of unit power that is correlated as the speckle of a clutter is."""
+    across = np.full(_FLAT_SHAPE[0], 1.2)
+    sheet = blur_along(blur_across(noise_sheet(), across), 0.8)
+    return np.ascontiguousarray(sheet / np.sqrt(power_after_blur(0.8, across)[0]), np.complex64)
+
+
+def crop_noise(shape: tuple[int, int], rng: np.random.Generator, *, is_grainy: bool = False) -> np.ndarray:
+    """A piece of the sheet of white noise (or of the grainy one), mirrored at random."""
+    sheet = grainy_sheet() if is_grainy else noise_sheet()
     row, column = rng.integers(0, sheet.shape[0] - shape[0] + 1), rng.integers(0, sheet.shape[1] - shape[1] + 1)
     piece = sheet[row : row + shape[0], column : column + shape[1]]
     piece = piece[::-1] if rng.random() < 0.5 else piece

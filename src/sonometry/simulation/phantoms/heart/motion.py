@@ -20,13 +20,13 @@ trabeculae next to the wall keep their volume.
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from functools import cache
 from typing import Any
 
 import numpy as np
 
 from sonometry.core.errors import DataError
 from sonometry.simulation.echo.arrays import clip, like, namespace, step
+from sonometry.simulation.phantoms.heart.coarse import every, pick, spread
 from sonometry.simulation.phantoms.heart.contraction import SIX_MIDDLES_RAD, build_contraction
 from sonometry.simulation.phantoms.heart.parameters import HeartParameters
 from sonometry.simulation.phantoms.heart.shape import (
@@ -212,10 +212,10 @@ class HeartMotion:
         micrometres; everything else is worked out at every point.
         """
         now, c, s, z = self._about_axis(points)
-        rows, columns = _every(z.shape[-2], stride), _every(z.shape[-1], stride)
-        coarse = [_pick(a, rows, columns) for a in (now, c, s, z)]
+        rows, columns = every(z.shape[-2], stride), every(z.shape[-1], stride)
+        coarse = [pick(a, rows, columns) for a in (now, c, s, z)]
         descent = self._level(*coarse, state, 4) - coarse[3]
-        level = z + _spread(descent, rows, columns, z)
+        level = z + spread(descent, rows, columns, z)
         return self._settle(now, c, s, level, state)
 
     def _about_axis(self, points: Points) -> tuple[Array, Array, Array, Array]:
@@ -387,37 +387,6 @@ class HeartMotion:
             previous, f_previous, current = current, f_current, current - f_current * step
             f_current = miss(current)
         raise DataError("the prescribed strain cannot be reached by this heart; choose a smaller strain")
-
-
-def _every(n: int, stride: int) -> np.ndarray:
-    """Indices 0, stride, ... and the last."""
-    return np.unique(np.append(np.arange(0, n, stride), n - 1))
-
-
-def _pick(array: Array, rows: np.ndarray, columns: np.ndarray) -> Array:
-    if isinstance(array, np.ndarray):
-        return array[..., rows[:, None], columns[None, :]]
-    xp = namespace(array)
-    rows, columns = (xp.asarray(i, device=array.device) for i in (rows, columns))
-    return xp.take(xp.take(array, rows, axis=-2), columns, axis=-1)
-
-
-def _spread(coarse: Array, rows: np.ndarray, columns: np.ndarray, target: Array) -> Array:
-    """Linear interpolation of a coarse grid to the grid of `target`."""
-    down = like(_interpolation(rows, target.shape[-2]), target)
-    right = like(_interpolation(columns, target.shape[-1]).T, target)
-    return down @ coarse @ right
-
-
-@cache
-def _interpolation_matrix(nodes: tuple[int, ...], n: int) -> np.ndarray:
-    """(n, nodes) weights of linear interpolation from the nodes to 0 ... n - 1."""
-    identity = np.eye(len(nodes))
-    return np.stack([np.interp(np.arange(n), nodes, row) for row in identity], axis=1).astype(np.float32)
-
-
-def _interpolation(nodes: np.ndarray, n: int) -> np.ndarray:
-    return _interpolation_matrix(tuple(nodes.tolist()), n)
 
 
 def _turn(xp: Any, c: Array, s: Array, angle_rad: Array) -> tuple[Array, Array]:

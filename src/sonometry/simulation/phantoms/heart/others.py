@@ -263,12 +263,5 @@ def _flow(rng: np.random.Generator, guide: HeartRecording, time_s: np.ndarray) -
     return cv2.GaussianBlur(speed[None].astype(np.float32), (0, 0), 2)[0] + 1e-3
 
 
-def other_recording(
-    picture: OtherPicture, guide: HeartRecording, options: ClipOptions, rng: np.random.Generator
-) -> OtherRecording:
-    """A recording of something that is none of the eight views."""
-    return OtherRecording(picture, guide, options, rng)
-
-
 #: Views whose small image guides spectra and strips.
 GUIDE_VIEWS = (View.A4C, View.PLAX, View.A5C)

@@ -11,7 +11,7 @@ Widths are wider than one clinic's: the heart is drawn to train networks, not to
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field
 from enum import StrEnum
 
 import numpy as np
@@ -253,8 +253,3 @@ def _draw_function(rng: np.random.Generator, condition: Condition) -> tuple[floa
     if condition is Condition.HYPERTROPHIC:
         function[[1, 2, 7, 8]] *= rng.uniform(0.4, 1.0)
     return tuple(float(f) for f in np.clip(function, -0.15, 1.3))
-
-
-def parameter_names() -> tuple[str, ...]:
-    """Names of the numbers of `HeartParameters` in their order."""
-    return tuple(f.name for f in fields(HeartParameters))
