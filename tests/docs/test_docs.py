@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import ast
+import importlib
 import re
 import shlex
 import subprocess
@@ -64,6 +66,29 @@ def test_links_lead_somewhere(page):
     links = re.findall(r"\]\(([^)\s]+)\)", text)
     missing = [link for link in links if "://" not in link and not (page.parent / link.split("#")[0]).exists()]
     assert not missing
+
+
+def _linked_from(page: Path) -> set[Path]:
+    links = re.findall(r"\]\(([^)\s#]+)", page.read_text(encoding="utf-8"))
+    return {(page.parent / link).resolve() for link in links if "://" not in link and link.endswith(".md")}
+
+
+def test_every_page_is_reached_from_the_readme():
+    reached, waiting = set(), [(ROOT / "README.md").resolve()]
+    while waiting:
+        page = waiting.pop()
+        reached.add(page)
+        waiting += _linked_from(page) - reached
+    assert not [str(page.relative_to(ROOT)) for page in PAGES if page.resolve() not in reached]
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda p: str(p.relative_to(ROOT)))
+def test_what_snippets_import_is_there(page):
+    for snippet in _blocks(page.read_text(encoding="utf-8"), "python"):
+        for node in ast.walk(ast.parse(snippet)):
+            if isinstance(node, ast.ImportFrom) and str(node.module).startswith("sonometry"):
+                module = importlib.import_module(str(node.module))
+                assert not [alias.name for alias in node.names if not hasattr(module, alias.name)]
 
 
 def test_the_reference_of_the_command_line_is_current():
