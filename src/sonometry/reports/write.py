@@ -6,6 +6,7 @@ All of them appear together or not at all.
 from __future__ import annotations
 
 import io
+import json
 import logging
 from collections.abc import Sequence
 from dataclasses import replace
@@ -15,7 +16,7 @@ import numpy as np
 
 from sonometry.core.application import Application
 from sonometry.core.errors import DataError
-from sonometry.core.report import Figure, Report
+from sonometry.core.report import SCHEMA, Figure, Report
 from sonometry.core.study import Recording
 from sonometry.io.atomic import atomic_dir, write_atomic
 from sonometry.reports.build import parts
@@ -33,10 +34,12 @@ def write_report(
     """Write every file of `report` into `directory` and return the path of its page.
 
     Given the `recording` it was measured on, and that came from DICOM, the Structured Report and Secondary Capture are
-    written too; a source they cannot be built on is said in the report's warnings. Raises OutputError; then nothing
-    was written.
+    written too; a source they cannot be built on is said in the report's warnings. Figures and DICOM results of a
+    former report in the same folder are removed, since they would be taken for this one's; nothing else is. Raises
+    OutputError; then nothing was written.
     """
     directory = Path(directory)
+    former = _results_of_former(directory)
     with atomic_dir(directory) as partial:
         if recording is not None:
             report = _with_dicom(report, recording, partial)
@@ -45,6 +48,9 @@ def write_report(
         write_atomic(partial / FIELDS, packed(report))
         write_atomic(partial / RECORD, report.dumps())
         write_atomic(partial / PAGE, render_report(report, application))
+        written = {path.name for path in partial.iterdir()}
+    for name in former - written:
+        (directory / name).unlink(missing_ok=True)
     return directory / PAGE
 
 
@@ -68,6 +74,18 @@ def overlay_figure(figures: Sequence[Figure]) -> Figure | None:
     pictures = [f for f in figures if f.media_type == "image/png"]
     named = [f for f in pictures if f.name == "overlay"]
     return (named or pictures or [None])[0]
+
+
+def _results_of_former(directory: Path) -> set[str]:
+    """Names of the figures and DICOM results that belong to a report that lies in `directory`; empty for none."""
+    try:
+        record = json.loads((directory / RECORD).read_text(encoding="utf-8"))
+        if record["schema"] != SCHEMA:
+            return set()
+        figures = {Path(figure["file"]).name for figure in record["figures"]}
+    except (OSError, ValueError, KeyError, TypeError):
+        return set()
+    return {*figures, STRUCTURED_REPORT, OVERLAY}
 
 
 def _with_dicom(report: Report, recording: Recording, directory: Path) -> Report:
