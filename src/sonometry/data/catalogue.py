@@ -194,7 +194,7 @@ class Catalogue:
             column = SUBJECTS.c.split if name == "split" else CLIPS.c[name]
             statement = statement.where(column == value)
         with explained(self.engine), reading(self.engine).begin() as connection:
-            return [Clip._make(row) for row in connection.execute(statement)]
+            return list(map(Clip._make, _fetched(connection, statement)))
 
     def files(self, root_id: int) -> dict[str, Known]:
         """All files of a root that were looked at, by path."""
@@ -229,7 +229,7 @@ class Catalogue:
         with explained(self.engine), reading(self.engine).begin() as connection:
             return {key: split for key, split in connection.execute(select(SUBJECTS))}
 
-    def groups(self, column: str) -> list[tuple[str, str, str, str, int]]:
+    def groups(self, column: str) -> list[tuple[Any, ...]]:
         """Subject, value of a column or label, vendor, split and number of clips, for every combination there is."""
         is_label = column not in CLIPS.c
         value = CLIPS.c.labels if is_label else CLIPS.c[column]
@@ -237,9 +237,9 @@ class Catalogue:
         source = CLIPS.join(SUBJECTS, SUBJECTS.c.subject_key == CLIPS.c.subject_key)
         statement = select(*names, func.count()).select_from(source).where(~CLIPS.c.is_missing).group_by(*names)
         with explained(self.engine), reading(self.engine).begin() as connection:
-            rows = [(*map(str, row[:4]), int(row[4])) for row in connection.execute(statement)]
+            rows = _fetched(connection, statement)
         if not is_label:
-            return rows  # type: ignore[return-value]
+            return rows
         return [(subject, json.loads(v).get(column, ""), vendor, split, n) for subject, v, vendor, split, n in rows]
 
     def label_names(self) -> list[str]:
@@ -371,6 +371,13 @@ def _listing(root_id: int | None) -> Select[Any]:
     }
     columns: list[Any] = [special.get(name, CLIPS.c.get(name)) for name in Clip._fields]
     return select(*columns).select_from(source).order_by(CLIPS.c.root_id, path)
+
+
+def _fetched(connection: Connection, statement: Select[Any]) -> list[tuple[Any, ...]]:
+    """Rows as the driver gives them: none of the columns needs a conversion, which would double the time."""
+    cursor: Any = connection.execute(statement).cursor
+    rows: list[tuple[Any, ...]] = cursor.fetchall()
+    return rows
 
 
 def _owner(facts: ClipFacts, row: ManifestRow | None) -> tuple[str, str | None]:

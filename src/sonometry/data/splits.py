@@ -12,6 +12,7 @@ import math
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 
@@ -26,11 +27,10 @@ MOST_CLASSES = 50
 #: Worth of a class being in a split at all, in units of chi-square.
 _PRESENCE = 100.0
 #: Small cohorts are gone over again, each subject being put where it lies best once all others are placed.
-_MOST_PASSES, _MOST_MOVES = 20, 10_000
+_MOST_PASSES, _MOST_MOVES = 20, 5_000
 
 
-@dataclass(frozen=True)
-class Group:
+class Group(NamedTuple):
     """Clips of one subject that share class and vendor; `split` "" where the subject has none yet."""
 
     subject: str
@@ -107,12 +107,11 @@ Feature = tuple[str, str]
 
 def _features(groups: Iterable[Group]) -> dict[str, dict[Feature, int]]:
     """For every subject its clips by class and by vendor, all its clips, and itself."""
-    counts: dict[str, dict[Feature, int]] = defaultdict(Counter)
-    for group in groups:
-        of_subject = counts[group.subject]
-        for feature in (("class", group.label), ("vendor", group.vendor), ("clips", "")):
-            of_subject[feature] += group.n_clips
-        of_subject["subjects", ""] = 1
+    counts: dict[str, dict[Feature, int]] = {}
+    for subject, label, vendor, _, n_clips in groups:
+        own = counts.setdefault(subject, {("subjects", ""): 1})
+        for feature in (("class", label), ("vendor", vendor), ("clips", "")):
+            own[feature] = own.get(feature, 0) + n_clips
     return counts
 
 
@@ -136,17 +135,18 @@ class _Filling:
 
     def __init__(self, counts: Mapping[str, Mapping[Feature, int]], shares: Mapping[str, float]) -> None:
         self.counts = counts
-        totals: Counter[Feature] = Counter()
-        for of_subject in counts.values():
-            totals.update(of_subject)
+        totals: dict[Feature, int] = defaultdict(int)
+        for own in counts.values():
+            for feature, n in own.items():
+                totals[feature] += n
         # test before validation: of two patients of a class, one is learnt from and one is tested on
         names = [name for name in ("train", "test", "validation") if shares[name] > 0]
         self.demand = {name: {f: shares[name] * n for f, n in totals.items()} for name in names}
-        self.held: dict[str, Counter[Feature]] = {name: Counter() for name in NAMES}
+        self.held: dict[str, dict[Feature, int]] = {name: dict.fromkeys(totals, 0) for name in NAMES}
 
     def put(self, subject: str, split: str) -> None:
         """Count a subject into a split."""
-        self.held[split].update(self.counts[subject])
+        self._add(subject, split, 1)
 
     def place(self, subject: str) -> str:
         """Put a subject where it lowers the chi-square distance most; the split."""
@@ -157,18 +157,24 @@ class _Filling:
 
     def replace(self, subject: str, split: str) -> str:
         """Take a subject out of its split and put it where it lies best now; that split."""
-        self.held[split].subtract(self.counts[subject])
+        self._add(subject, split, -1)
         own = self.counts[subject].items()
         best = min(self.demand, key=lambda name: (self._cost(name, own), name != split))
         self.put(subject, best)
         return best
 
+    def _add(self, subject: str, split: str, sign: int) -> None:
+        held = self.held[split]
+        for feature, n in self.counts[subject].items():
+            held[feature] += sign * n
+
     def _cost(self, split: str, own: Iterable[tuple[Feature, int]]) -> float:
         demand, held = self.demand[split], self.held[split]
         cost = 0.0
         for feature, n in own:
-            cost += n * (2 * (held[feature] - demand[feature]) + n) / demand[feature]
-            if feature[0] == "class" and not held[feature]:
+            there, wanted = held[feature], demand[feature]
+            cost += n * (2 * (there - wanted) + n) / wanted
+            if not there and feature[0] == "class":
                 cost -= _PRESENCE
         return cost
 
