@@ -103,3 +103,17 @@ def test_storage_changes_grey_levels_a_little_at_most(storage):
 def test_texts_name_no_person():
     words = " ".join(text for v in VENDORS.values() for _, _, text in v.texts).lower()
     assert not any(word in words for word in ("name", "patient", "dob", "birth"))
+
+
+def test_a_colour_box_paints_blood_and_draws_its_frame():
+    from sonometry.simulation.echo.colour_box import sample_colour_box
+
+    screen = make_screen(VENDORS["aurelia"], size=(240, 320))
+    image = np.zeros(screen.shape, np.float32)
+    shown = np.zeros(screen.shape, np.float32)
+    sample_colour_box(np.random.default_rng(0), SECTOR).paint(shown, image, screen.raster, 0.2)
+    assert 0.005 < (shown > 60).mean() < 0.3
+    bright = np.full(screen.shape, 0.9, np.float32)
+    tissue = np.zeros(screen.shape, np.float32)
+    sample_colour_box(np.random.default_rng(0), SECTOR).paint(tissue, bright, screen.raster, 0.2)
+    assert (tissue > 60).sum() < 0.2 * (shown > 60).sum()

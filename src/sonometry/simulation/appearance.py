@@ -18,6 +18,7 @@ from PIL import Image, ImageDraw, ImageFont
 
 from sonometry.core.signals import Signals
 from sonometry.simulation.echo.beams import Raster, Sector
+from sonometry.simulation.echo.colour_box import ColourBox, sample_colour_box
 
 
 class Storage(StrEnum):
@@ -85,6 +86,8 @@ EMBER = Vendor(
 
 VENDORS: dict[str, Vendor] = {v.name: v for v in (AURELIA, BOREAL, CASCADE, DORADO, EMBER)}
 RANDOM = "random"
+#: Share of screens with a colour Doppler box.
+_COLOUR_SHARE = 0.06
 
 
 def random_vendor(rng: np.random.Generator) -> Vendor:
@@ -154,11 +157,15 @@ class Screen:
         self._grey = self._grey_curve()
         self._overlay, self._alpha = self._graphics()
         self._quality = int(self.rng.integers(45, 96))
+        has_box = not self.is_cropped and self.rng.random() < _COLOUR_SHARE
+        self._colour: ColourBox | None = sample_colour_box(self.rng, self.sector) if has_box else None
 
     def frame(self, image: np.ndarray, inside: np.ndarray, time_s: float, ecg: Signals | None) -> np.ndarray:
         """uint8 screen of one image (values 0 to 1 on the raster). inside : pixels of the sector."""
         shown = np.interp(image, *self._grey).astype(np.float32)
         shown = np.where(inside, np.maximum(shown, self.vendor.black), self.vendor.black)
+        if self._colour is not None:
+            self._colour.paint(shown, image, self.raster, time_s)
         shown = shown + self._alpha * (self._overlay - shown)
         if ecg is not None and self.vendor.ecg is not None and not (self.is_cropped and self._hides_ecg):
             self._draw_ecg(shown, time_s, ecg)
@@ -281,6 +288,9 @@ class Screen:
         width = int((0.45 if not self.is_cropped else 0.8) * columns)
         left = int(0.05 * columns)
         at = time_s - window + np.arange(width) / width * window
+        length = ecg.times_s[-1] + 1 / ecg.sampling_rate_hz
+        if length >= 0.9 * window:  # what ran before the clip looks like what is in it
+            at = at % length
         trace = np.interp(at, ecg.times_s, ecg.values[:, 0], left=np.nan, right=np.nan)
         base = rows * (1 - float(self.vendor.ecg or 0.0)) - 2
         y = base - trace * 0.045 * rows

@@ -209,6 +209,7 @@ def test_muscle_speckle_moves_as_the_truth_says():
     assert np.median(np.hypot(*errors.T)) < 1.5  # px of 0.4 mm; found positions are whole pixels
 
 
+@pytest.mark.slow
 def test_batches_equal_single_scenes_and_run_on_torch():
     torch = pytest.importorskip("torch")
     options = ClipOptions(n_frames=3, frame_rate_hz=12, size=(64, 64), samples=96, beams=48)

@@ -150,6 +150,18 @@ def test_akinetic_segments_move_less_than_their_neighbours():
     assert lateral > septal + 0.06
 
 
+def test_the_three_strains_of_muscle_conserve_its_volume(heart):
+    state = end_systole(heart)
+    circumferential, radial = heart.circumferential_and_radial_strain(state)
+    along = heart.midwall_meridians(np.radians([30, 90, 150, 210, 270, 330]), n_points=400)
+    middle = (along.z[0] > 0.4 * heart.shape.length_m) & (along.z[0] < 0.6 * heart.shape.length_m)
+    heights = [np.ptp(heart.to_space(along, s)[2][:, middle], axis=1).mean() for s in (END_DIASTOLE, state)]
+    product = (1 + circumferential) * (1 + radial) * heights[1] / heights[0]
+    assert circumferential < -0.03
+    assert radial > 0.03
+    assert product == pytest.approx(1, abs=0.05)  # thick walls: the mean of the product is not the product of means
+
+
 def test_strain_curve_is_followed_through_the_whole_beat():
     heart = HeartMotion(HeartParameters())
     rhythm = Rhythm(heart.parameters, np.random.default_rng(0), duration_s=1.0)

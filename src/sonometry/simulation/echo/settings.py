@@ -147,8 +147,8 @@ def _sample_artefacts(rng: np.random.Generator, shape: tuple[int, int], quality:
         noise=u(-60, -32) + 12 * poor,
         noise_slope=u(0, 18),
         gain_db=_sample_gain(rng, shape, poor),
-        slide_per_s=u(8, 26),
-        still=u(0.3, 0.85),
+        slide_per_s=u(10, 36),
+        still=u(0.15, 0.75),
         patches=patches,
     )
 

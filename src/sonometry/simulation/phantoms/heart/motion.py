@@ -371,6 +371,26 @@ class HeartMotion:
         across = x * self._meridians.d.c1 + y * self._meridians.d.s1
         return np.hypot(np.diff(across), np.diff(z)).sum(-1)
 
+    def circumferential_and_radial_strain(self, state: MotionState) -> tuple[float, float]:
+        """Mid-wall circumferential and mean radial strain of a ring halfway along the ventricle, of one moment.
+
+        They are not prescribed: they follow from incompressible muscle.
+        """
+        angle = np.linspace(0, 2 * np.pi, 181)
+        d = direction_at(angle)
+        z = np.full_like(angle, 0.5 * self.shape.length_m)
+        inner, outer = self.shape.inner_square(d, z), self.shape.outer_square(d, z)
+        rings = [
+            self._material(r * r, d, z)
+            for r in (np.sqrt(inner), 0.5 * (np.sqrt(inner) + np.sqrt(outer)), np.sqrt(outer))
+        ]
+        lengths, thickness = [], []
+        for moment in (END_DIASTOLE, state):
+            inside, middle, outside = (np.array(self.to_space(ring, moment)) for ring in rings)
+            lengths.append(np.sqrt((np.diff(middle) ** 2).sum(0)).sum())
+            thickness.append(np.sqrt(((outside - inside) ** 2).sum(0)).mean())
+        return float(lengths[1] / lengths[0] - 1), float(thickness[1] / thickness[0] - 1)
+
     def _solve_shortening(self, state: MotionState, strain: np.ndarray) -> np.ndarray:
         """Amplitudes s (T,) that give the mean meridian length (1 + strain) times its end-diastolic one (secant)."""
 

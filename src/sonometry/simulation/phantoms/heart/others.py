@@ -80,7 +80,7 @@ class OtherRecording:
         spacing = None if self._strip is not None else (self.screen.raster.pixel_m,) * 2
         device = Device(self.vendor.manufacturer, self.vendor.model, "phased array")
         source = Source(name="clip", format="simulation", device=device)
-        return Cine(pixels, frame_times_s=self.times_s, spacing_m=spacing, ecg=self.guide.ecg, source=source)
+        return Cine(pixels, frame_times_s=self.times_s, spacing_m=spacing, ecg=self.guide.own_ecg(), source=source)
 
     def truth(self) -> dict[str, np.ndarray]:
         """An empty mask and the times."""

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
 from sonometry.core.cine import Cine
+from sonometry.core.signals import Signals
 from sonometry.core.source import Device, Source
 from sonometry.simulation.appearance import Screen, ScreenSettings, Vendor
 from sonometry.simulation.echo.arrays import Array, like
@@ -94,7 +95,7 @@ class HeartRecording:
         peaks = self.rhythm.end_diastoles_s()
         self.reference = drift.pose(pose, float(peaks[0]), 0.0) if len(peaks) else pose
         self._set_up_scanner(rate)
-        self.ecg = self.rhythm.ecg(rng)
+        self.ecg = self.rhythm.ecg(rng, seconds=2.5)
 
     @property
     def motion(self) -> HeartMotion:
@@ -109,7 +110,7 @@ class HeartRecording:
         grid = (options.samples, options.beams)
         sector = Sector(
             self.reference.depth_m,
-            float(np.radians(rng.uniform(30, 44))),
+            float(np.radians(rng.uniform(31, 46))),
             *grid,
             apex_m=float(rng.choice([0.0, rng.uniform(2e-3, 9e-3)])),
         )
@@ -186,21 +187,30 @@ class HeartRecording:
             frame_times_s=self.times_s,
             spacing_m=(pixel_m, pixel_m),
             sector=self.converter.mask,
-            ecg=self.ecg,
+            ecg=self.own_ecg(),
             source=Source(name="clip", format="simulation", device=device),
         )
+
+    def own_ecg(self) -> Signals:
+        """The ECG of the clip alone; the screen shows more."""
+        n = max(2, round(float(self.times_s[-1]) * self.ecg.sampling_rate_hz) + 1)
+        return replace(self.ecg, values=self.ecg.values[:n])
 
     # -- truth ---------------------------------------------------------------------------------------------------
 
     def truth(self) -> dict[str, np.ndarray]:
         """Arrays of every frame, named as in fields.npz; see docs/heart."""
         motion = self.motion
+        at_end_systole = motion.states(self.rhythm, self.rhythm.first_end_systole_s()).frame(0)
+        circumferential, radial = motion.circumferential_and_radial_strain(at_end_systole)
         truth = {
             "end_diastole": self._frames_at(self.rhythm.end_diastoles_s()),
             "end_systole": self._frames_at(self.rhythm.end_systoles_s()),
             "volume_m3": np.asarray(motion.cavity_volume_m3(self.states)),
             "ejection_fraction": np.asarray(motion.parameters.ejection_fraction),
             "global_longitudinal_strain": np.asarray(motion.parameters.global_longitudinal_strain),
+            "global_circumferential_strain": np.asarray(circumferential),
+            "global_radial_strain": np.asarray(radial),
             "longitudinal_strain_prescribed": motion.parameters.global_longitudinal_strain * self.beat.shortening,
             "frame_times_s": self.times_s,
             "spacing_m": np.asarray([self.screen.raster.pixel_m] * 2),

@@ -16,6 +16,8 @@ from sonometry.core.signals import Signals
 from sonometry.simulation.phantoms.heart.parameters import HeartParameters
 
 ECG_RATE_HZ = 500.0
+#: What a screen shows of the ECG.
+_SCREEN_S = 2.5
 
 #: Wave: (centre relative to R, s at 60/min; standard deviation, s; amplitude, mV).
 _ECG_WAVES = {
@@ -94,7 +96,7 @@ class Rhythm:
     ) -> None:
         mean = 1.0 / parameters.heart_rate_hz
         lengths: list[float] = []
-        while sum(lengths) < duration_s + start_s + mean:
+        while sum(lengths) < max(duration_s, _SCREEN_S) + start_s + mean:
             lengths.append(mean * float(np.clip(1 + rng.normal(0, parameters.rr_variation), 0.6, 1.6)))
         self.beat_lengths_s = np.array(lengths)
         self.r_peaks_s = np.concatenate([[0.0], np.cumsum(lengths)]) - start_s
@@ -110,6 +112,10 @@ class Rhythm:
         times = self.r_peaks_s[:-1] + np.array([phases(float(b)).ejection for b in self.beat_lengths_s])
         return times[(times >= -1e-9) & (times <= self.duration_s)]
 
+    def first_end_systole_s(self) -> np.ndarray:
+        """(1,) end-systole of the first beat, inside the recording or not."""
+        return self.r_peaks_s[:1] + phases(float(self.beat_lengths_s[0])).ejection
+
     def state(self, times_s: np.ndarray) -> BeatState:
         """State of the cycle at `times_s` (T,), s after the start of the recording."""
         times_s = np.atleast_1d(np.asarray(times_s, float))
@@ -122,9 +128,13 @@ class Rhythm:
         ]
         return BeatState(*np.array(rows).T)
 
-    def ecg(self, rng: np.random.Generator, *, noise_mv: float = 0.01) -> Signals:
-        """One ECG lead on the clock of the recording, 500 samples/s, mV."""
-        times = np.arange(0, max(self.duration_s, 2 / ECG_RATE_HZ), 1 / ECG_RATE_HZ)
+    def ecg(self, rng: np.random.Generator, *, noise_mv: float = 0.01, seconds: float = 0.0) -> Signals:
+        """One ECG lead on the clock of the recording, 500 samples/s, mV.
+
+        seconds : covers at least so much from the start on, up to 2.5 s; the whole recording in any case.
+        """
+        length = max(self.duration_s, min(seconds, _SCREEN_S), 2 / ECG_RATE_HZ)
+        times = np.arange(0, length, 1 / ECG_RATE_HZ)
         trace = rng.normal(0, noise_mv, len(times))
         amplitude = {name: value * rng.uniform(0.7, 1.3) for name, (_, _, value) in _ECG_WAVES.items()}
         beats = np.append(self.beat_lengths_s, self.beat_lengths_s[-1])
