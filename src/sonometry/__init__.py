@@ -13,6 +13,8 @@ _PUBLIC = {
     "read": "sonometry.io.read",
     "measure": "sonometry.workflows.measure",
     "simulate": "sonometry.workflows.simulate",
+    "ingest": "sonometry.workflows.ingest",
+    "splits": "sonometry.workflows.splits",
 }
 
 
