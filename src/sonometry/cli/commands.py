@@ -9,7 +9,6 @@ from __future__ import annotations
 import importlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 
 @dataclass(frozen=True)
@@ -23,7 +22,7 @@ class Command:
 
     def function(self, tokens: Sequence[str]) -> Callable[..., int | None]:
         """Import the module and return what the command runs."""
-        built: Any = importlib.import_module(self.module).command(tokens)
+        built: Callable[..., int | None] = importlib.import_module(self.module).command(tokens)
         return built
 
 

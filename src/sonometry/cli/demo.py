@@ -18,7 +18,9 @@ def command(tokens: Sequence[str]) -> Callable[..., int | None]:
     return demo
 
 
-def demo(*, out: Annotated[Path, Parameter(help="Folder for recordings and reports.", metavar="DIR")] = Path("demo")):
+def demo(
+    *, out: Annotated[Path, Parameter(help="Folder for recordings and reports.", metavar="DIR")] = Path("demo")
+) -> None:
     """Simulate one recording of every kind, write it as a scanner would, read it back, measure it, write one page.
 
     The path of the page is printed last.

@@ -41,7 +41,8 @@ def option(name: str, hint: Any, text: str, *, group: Group, default: str = "", 
         negative_none=(),
         consume_multiple=_is_open(_bare(hint)) or None,
     )
-    annotation = Annotated[Optional[_written(hint)], parameter]  # noqa: UP045 (the type is a variable)
+    written: Any = _written(hint)
+    annotation: Any = Annotated[Optional[written], parameter]  # noqa: UP045 (the type is a variable)
     return inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=None, annotation=annotation)
 
 

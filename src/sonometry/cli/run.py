@@ -149,7 +149,7 @@ def _quiet(debug: bool) -> Iterator[None]:
         if not debug:
             warnings.simplefilter("ignore")
             warnings.filterwarnings("always", message="the application ")
-        warnings.showwarning = lambda message, *_args, **_kwargs: _say(str(message))  # type: ignore[assignment]
+        warnings.showwarning = lambda message, *_args, **_kwargs: _say(str(message))
         try:
             yield
         finally:

@@ -73,7 +73,7 @@ def overlay_figure(figures: Sequence[Figure]) -> Figure | None:
     """The picture that goes back to the archive: the one named "overlay", else the first PNG."""
     pictures = [f for f in figures if f.media_type == "image/png"]
     named = [f for f in pictures if f.name == "overlay"]
-    return (named or pictures or [None])[0]
+    return next(iter(named or pictures), None)
 
 
 def _results_of_former(directory: Path) -> set[str]:

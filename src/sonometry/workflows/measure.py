@@ -58,7 +58,7 @@ def measure(
     report = _measured(recording, application, settings, given, portion(told, 0.05, 0.95))
     if out is not None:
         told(0.95, "writing the report")
-        write_report(report, out, application=application, recording=recording)
+        write_report(report, Path(out), application=application, recording=recording)
     told(1.0, "done")
     return report
 
