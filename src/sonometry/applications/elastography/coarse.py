@@ -41,7 +41,7 @@ class SearchConfig:
     lateral_range_mm: float = 1.2
     first_cell: tuple[float, float] = (5.0, 2.5)
     second_cell: tuple[float, float] = (3.0, 1.5)
-    step_price: float = 0.15
+    step_price: float = 0.08
     jump_price: float = 0.8
 
 
@@ -117,7 +117,7 @@ def _stretch(image: Real, rows: Real, lines: Real) -> Real:
 
 
 #: Cost of the largest lag: where nothing is known, the lag is 0.
-_LARGEST_LAG_COST = 1e-3
+_LARGEST_LAG_COST = 1e-5
 
 
 def _distance(line_lags: int, row_lags: int) -> Real:
@@ -165,12 +165,12 @@ def _fit_smooth(
             misfit = (found[component] - motion[component]) / (tolerance * spread[component])
             data[row] = trust / spread[component] ** 2 / (1 + misfit**2 / 3)
         right = np.stack([data[0] * (found[0] - motion[0]), data[2] * (found[1] - motion[1])]).astype(np.float32)
-        motion = motion + solve_update(data, right, motion, smoothness)
+        motion = motion + solve_update(data, right, motion, smoothness, cycles=3)
     return motion
 
 
 #: Standard deviation of the change of strain (or shear) from cell to cell: at rest, and per applied strain.
-_BEND = 0.003, 0.25
+_BEND = 0.0045, 0.37
 
 
 def _mean_slope(found: np.ndarray, trust: np.ndarray) -> float:
