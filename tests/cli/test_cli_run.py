@@ -145,7 +145,8 @@ def test_a_full_disk_behind_stdout_is_status_4():
 @pytest.mark.parametrize(("number", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
 def test_an_interrupted_run_says_so_in_one_line_and_leaves_nothing(tmp_path, number, status, third_party):
     words = ["simulate", "echo_level", "--out", "cohort", "--n", "100000", "--workers", "1", "--level", "0.7"]
-    running = _started(*words, cwd=tmp_path)
+    # A runner in the background ignores SIGINT, and so would what it starts.
+    running = _started(*words, cwd=tmp_path, preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL))
     assert running.stderr is not None
     for line in running.stderr:
         if "recordings" in line and (tmp_path / "cohort/manifest.csv").exists():
