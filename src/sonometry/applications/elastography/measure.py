@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 import numpy as np
 
@@ -54,6 +55,7 @@ def measure(
     reason = unmeasurable(recording) or _given_pair_constant(recording, config)
     if reason is not None:
         return APPLICATION.withhold_all(reason, method=method)
+    recording = _at_scale_one(recording)
     scores = pairs.PairScores(recording, config)
     pair = _choose(recording, config, scores, progress)
     progress(0.4, "tracking")
@@ -73,6 +75,12 @@ def _given_pair_constant(recording: RFFrames, config: ElastographyConfig) -> str
         if np.ptp(recording.samples[frame]) == 0:
             return f"frame {frame} is constant: it holds no echo; name other frames with --pair"
     return None
+
+
+def _at_scale_one(recording: RFFrames) -> RFFrames:
+    """The recording with a largest sample of 1: gain means nothing here, but squares in float32 overflow at 1e19."""
+    largest = np.float32(max(-float(recording.samples.min()), float(recording.samples.max())))
+    return replace(recording, samples=recording.samples / largest)
 
 
 def _choose(

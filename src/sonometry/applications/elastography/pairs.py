@@ -20,7 +20,7 @@ import numpy as np
 
 from sonometry.applications.elastography.config import ElastographyConfig
 from sonometry.applications.elastography.displacement import METHODS, TrackingSetup
-from sonometry.applications.elastography.quality import LIMITED_BELOW, WITHHELD_BELOW
+from sonometry.applications.elastography.quality import LIMITED_BELOW, WITHHELD_BELOW, holds_echo
 from sonometry.applications.elastography.strain_image import applied_strain
 from sonometry.core.application import Progress
 from sonometry.core.errors import UsageError
@@ -78,14 +78,10 @@ class PairScores:
         moved = METHODS[self._config.method](earlier, later, context=self._setup)
         correlation = max(0.0, float(np.median(moved.correlation)))
         valid = moved.has_lock & (moved.correlation >= self._config.quality_threshold)
+        share = float(valid[holds_echo(earlier)].mean())
         strain = applied_strain(moved)
-        return Candidate(
-            pair,
-            correlation,
-            strain,
-            float(valid.mean()),
-            score(correlation, strain, float(valid.mean()), target_strain=self._config.target_strain),
-        )
+        worth = score(correlation, strain, share, target_strain=self._config.target_strain)
+        return Candidate(pair, correlation, strain, share, worth)
 
 
 def score(correlation: float, strain: float, valid_share: float, *, target_strain: float) -> float:

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import scipy.fft
+from scipy.ndimage import maximum_filter, uniform_filter1d
 
 from sonometry.applications.elastography.displacement import MINIMUM_SHAPE, Displacement
 from sonometry.core.measurement import Status
@@ -18,13 +19,15 @@ from sonometry.core.rf import RFFrames
 
 #: Shares of valid pixels: below the first nothing is measured, below the second what is measured is limited.
 WITHHELD_BELOW, LIMITED_BELOW = 0.6, 0.9
+#: Echo power over the mean of the frame below which a pixel holds no echo (zeros beside or below the image).
+NO_ECHO = 1e-8
 #: Band around the centre frequency that RF must have most of its power in, and the least share.
-ECHO_BAND, LEAST_ECHO_SHARE = (0.4, 1.8), 0.25
+ECHO_BAND, LEAST_ECHO_SHARE = (0.4, 1.8), 0.3
 
 
 @dataclass(frozen=True)
 class Verdict:
-    """Whether a pair may be measured, with the reasons, and the share of valid pixels (0 to 1)."""
+    """Whether a pair may be measured, with the reasons, and the share of valid pixels among those with an echo."""
 
     status: Status
     reasons: tuple[str, ...]
@@ -50,13 +53,13 @@ def unmeasurable(recording: RFFrames) -> str | None:
 def _not_rf(recording: RFFrames, index: int) -> str | None:
     """Why a frame that varies does not look like RF; None if it does."""
     frame = recording.samples[index]
-    if frame.min() >= 0:
-        return "no sample is negative: this is an envelope or a B-mode image, and strain needs RF"
     frequency_hz, power = echo_spectrum(frame, recording.sampling_rate_hz)
     low, high = (edge * recording.centre_frequency_hz for edge in ECHO_BAND)
     share = float(power[(frequency_hz >= low) & (frequency_hz <= high)].sum() / max(float(power.sum()), 1e-300))
     if share >= LEAST_ECHO_SHARE:
         return None
+    if frame.min() >= 0:
+        return "this is an envelope or a B-mode image (no sample is negative, and there is no carrier); strain needs RF"
     strongest = frequency_hz[int(np.argmax(power))] / 1e6
     return (
         f"{100 * share:.0f} % of the power lies near {recording.centre_frequency_hz / 1e6:g} MHz (strongest at "
@@ -78,12 +81,30 @@ def quality_map(displacement: Displacement) -> np.ndarray:
     return quality
 
 
-def judge(valid: np.ndarray, quality: np.ndarray) -> Verdict:
-    """Verdict on a pair from its valid pixels (axial, line) bool and its quality map."""
-    share = float(valid.mean())
+def holds_echo(frame: np.ndarray, margin: tuple[int, int] = (0, 0)) -> np.ndarray:
+    """Bool (axial, line): where a frame is not empty, 80 dB below its mean power and less over 33 samples of a line.
+
+    margin : samples and lines beside an empty part that are left out too. An echo that is cut off keeps its place in
+    both frames while the tissue moves, and what is estimated next to the cut follows it. The edges of the frame itself
+    are no such cut.
+    """
+    centred = frame - frame.mean(dtype=np.float64)
+    power = uniform_filter1d(centred**2, 33, axis=0) - uniform_filter1d(centred, 33, axis=0) ** 2
+    empty = power <= NO_ECHO * power.mean()
+    if empty.any() and max(margin) > 0:
+        empty = maximum_filter(empty, (2 * margin[0] + 1, 2 * margin[1] + 1), mode="constant", cval=False)
+    return ~empty
+
+
+def judge(valid: np.ndarray, quality: np.ndarray, has_echo: np.ndarray) -> Verdict:
+    """Verdict on a pair from its valid pixels and its quality map, over the pixels that hold an echo.
+
+    valid, has_echo : (axial, line) bool.
+    """
+    share = float(valid[has_echo].mean()) if has_echo.any() else 0.0
     lost = f"lock was lost in {100 * (1 - share):.0f} % of the image"
     if share < WITHHELD_BELOW:
-        typical = float(np.median(quality))
+        typical = float(np.median(quality[has_echo])) if has_echo.any() else 0.0
         reason = f"{lost}: the frames do not show the same tissue (median quality {typical:.2f})"
         return Verdict(Status.WITHHELD, (reason,), share)
     if share < LIMITED_BELOW:

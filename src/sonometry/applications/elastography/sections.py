@@ -9,7 +9,6 @@ from scipy.ndimage import gaussian_filter
 from skimage.measure import find_contours
 
 from sonometry.applications.elastography.config import ElastographyConfig
-from sonometry.applications.elastography.quality import WITHHELD_BELOW
 from sonometry.applications.elastography.regions import (
     Comparison,
     found_comparison,
@@ -39,7 +38,7 @@ def figures(recording: RFFrames, findings: Findings, config: ElastographyConfig)
         drawn = plots.echo_pictures([picture], ["B-mode, frame 0"])
         return (Figure("bmode", "B-mode", "Echo of the first frame; no strain was measured.", png(drawn)),)
     first, second = (int(frame) for frame in arrays["pair_frames"])
-    if arrays["valid"].mean() < WITHHELD_BELOW:
+    if not _is_measured(findings):
         return _lost(recording, findings, config, (first, second))
     comparison = _comparison(recording, findings, config)
     return (
@@ -49,6 +48,11 @@ def figures(recording: RFFrames, findings: Findings, config: ElastographyConfig)
         _profiles(recording, findings, comparison),
         *_sequence(recording, findings),
     )
+
+
+def _is_measured(findings: Findings) -> bool:
+    """Whether the strain of the pair was given and not withheld."""
+    return any(m.name == "mean_axial_strain" and m.value is not None for m in findings.measurements)
 
 
 def echo_picture(recording: RFFrames, frame: int) -> Picture:
@@ -142,7 +146,7 @@ def _quality(recording: RFFrames, findings: Findings, config: ElastographyConfig
     drawn = plots.quality_picture(
         on_picture(recording, arrays["quality"]),
         threshold=config.quality_threshold,
-        valid_share=float(arrays["valid"].mean()),
+        valid_share=next((m.value for m in findings.measurements if m.name == "valid_share"), 0.0),
     )
     caption = (
         "Correlation of the two frames after motion compensation: 1 where they show the same tissue, 0 where they have "

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
 
 from sonometry.applications.elastography.config import ElastographyConfig
 from sonometry.applications.elastography.displacement import METHODS, Displacement, TrackingSetup
-from sonometry.applications.elastography.quality import Verdict, judge, quality_map
+from sonometry.applications.elastography.quality import Verdict, holds_echo, judge, quality_map
 from sonometry.core.measurement import Status
 from sonometry.core.rf import Geometry, RFFrames
 from sonometry.numerics.kalman import kalman_strain
@@ -42,7 +43,8 @@ def strain_image(recording: RFFrames, pair: tuple[int, int], config: Elastograph
     moved = METHODS[config.method](earlier, later, context=setup)
     axial_m = (moved.axial_samples * np.float32(recording.axial_step_m)).astype(np.float32)
     quality = quality_map(moved)
-    valid = moved.has_lock & (quality >= config.quality_threshold)
+    has_echo = holds_echo(earlier, _margin(recording, config))
+    valid = moved.has_lock & (quality >= config.quality_threshold) & has_echo
     return StrainImage(
         pair,
         axial_m,
@@ -50,8 +52,14 @@ def strain_image(recording: RFFrames, pair: tuple[int, int], config: Elastograph
         axial_strain(axial_m, recording.axial_step_m, config),
         quality,
         valid,
-        judge(valid, quality),
+        judge(valid, quality, has_echo),
     )
+
+
+def _margin(recording: RFFrames, config: ElastographyConfig) -> tuple[int, int]:
+    """Samples and lines beside an empty part of a frame that are not believed: a strain window and a millimetre."""
+    lines = math.ceil(1e-3 / float(line_distance_m(recording).mean()))
+    return math.ceil(config.strain_window_mm * 1e-3 / recording.axial_step_m), lines
 
 
 def _at_rest(pair: tuple[int, int], shape: tuple[int, ...]) -> StrainImage:
