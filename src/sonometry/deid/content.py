@@ -23,11 +23,12 @@ _DENSITY = 0.5
 class Projections:
     """What a loop looks like in one picture each.
 
-    maximum : (H, W, 3) uint8, brightest value of every pixel and colour. deviation : (H, W) float32, standard deviation
-    over time of the brightest colour; zero for a single frame. n_frames : how many frames went in.
+    maximum : (H, W, 3) uint8, brightest value of every pixel and colour. mean, deviation : (H, W) float32, over time, of
+    the brightest colour. n_frames : how many frames went in.
     """
 
     maximum: np.ndarray
+    mean: np.ndarray
     deviation: np.ndarray
     n_frames: int
 
@@ -76,6 +77,18 @@ def moving(projections: Projections) -> np.ndarray | None:
     return changes if changes.mean() >= _MIN_MOVING else None
 
 
+def passing(projections: Projections) -> np.ndarray:
+    """(H, W) bool: pixels that are bright in few frames only: a trace (ECG) that runs over the screen."""
+    brightest = projections.maximum.max(axis=2)
+    if projections.n_frames < 3:
+        return np.zeros(projections.shape, bool)
+    rare = (brightest > 90) & (projections.mean < 0.22 * brightest)
+    # Lossy compression leaves dim blocks around such strokes.
+    around = cv2.dilate(rare.astype(np.uint8), np.ones((17, 17), np.uint8)) > 0
+    result: np.ndarray = rare | (around & (brightest < 60))
+    return result
+
+
 def dense(mask: np.ndarray, window_px: int) -> np.ndarray:
     """(H, W) bool: where at least half of the neighbourhood is set."""
     share = cv2.blur(mask.astype(np.float32), (window_px, window_px), borderType=cv2.BORDER_REPLICATE)
@@ -90,13 +103,15 @@ def echo_areas(seen: np.ndarray, projections: Projections) -> list[np.ndarray]:
     """
     size = min(seen.shape)
     changes = moving(projections)
+    seen = seen & ~passing(projections)
     if changes is not None:
+        changes &= seen
         # Static pixels count only where echoes move around them.
         near = _grown(dense(changes, max(9, size // 40)), size // 24)
         seen = seen & (near | changes)
     filled = dense(seen, max(7, size // 40) | 1) & (cv2.dilate(seen.astype(np.uint8), np.ones((3, 3), np.uint8)) > 0)
     radius = max(6, size // 26)
-    core = _opened(filled, radius)
+    core = opened(filled, radius)
     n_parts, labels, statistics, _ = cv2.connectedComponentsWithStats(core.astype(np.uint8), connectivity=8)
     order = np.argsort(-statistics[1:, cv2.CC_STAT_AREA])[:12] + 1
     return [_grown(labels == part, radius) & filled for part in order if part < n_parts]
@@ -107,7 +122,7 @@ def _step(radius: int) -> int:
     return max(1, radius // 8)
 
 
-def _opened(mask: np.ndarray, radius: int) -> np.ndarray:
+def opened(mask: np.ndarray, radius: int) -> np.ndarray:
     """Opening with a disc: what is narrower than it goes."""
     step = _step(radius)
     coarse = mask[::step, ::step].astype(np.uint8)

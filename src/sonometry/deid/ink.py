@@ -19,7 +19,7 @@ _DARKENING = 2.5
 #: The smaller side of a picture is brought to this size, within these zooms: small text needs it.
 _SIDE_PX, _MIN_ZOOM, _MAX_ZOOM = 930, 1.25, 3.0
 #: Ink may differ this much from the median ink of its line, and a line is followed for this many of its heights.
-_INK_TOLERANCE, _MAX_FOLLOW, _MAX_GAP = 45, 3.0, 0.9
+_INK_TOLERANCE, _MAX_FOLLOW, _MAX_GAP = 45, 1.4, 0.9
 
 
 def zoom_for(shape: tuple[int, int]) -> float:
@@ -58,8 +58,12 @@ def followed(line: TextLine, picture: np.ndarray) -> TextLine:
     reach = int(_MAX_FOLLOW * height)
     first, last = max(0, int(left) - reach), min(picture.shape[1], int(right) + reach)
     core = slice(rows.start + height // 6, max(rows.stop - height // 6, rows.start + height // 6 + 1))
-    difference = np.abs(picture[core, first:last].astype(np.int16) - colour).max(axis=2)
-    has_ink = (difference < _INK_TOLERANCE).sum(axis=0) >= 2
+    n_ink = _ink_per_column(picture[core, first:last], colour)
+    height_of_core = core.stop - core.start
+    above = picture[max(0, rows.start - height_of_core) : rows.start, first:last]
+    below = picture[rows.stop : rows.stop + height_of_core, first:last]
+    beside = np.maximum(_ink_per_column(above, colour), _ink_per_column(below, colour))
+    has_ink = (n_ink >= 2) & (n_ink > 1.5 * beside)  # tissue of the colour of ink goes on above and below
     start = _follow(has_ink[: max(0, int(left) - first) + 1][::-1], height)
     end = _follow(has_ink[min(len(has_ink), int(right) - first) :], height)
     if not start and not end:
@@ -77,6 +81,15 @@ def _ink_colour(pixels: np.ndarray) -> np.ndarray:
     level = np.median(bright.max(axis=1))
     colour: np.ndarray = np.median(bright[bright.max(axis=1) >= level], axis=0)
     return colour
+
+
+def _ink_per_column(area: np.ndarray, colour: np.ndarray) -> np.ndarray:
+    """(columns,) how many pixels have about this colour."""
+    if not area.size:
+        return np.zeros(area.shape[1], np.intp)
+    near = np.abs(area.astype(np.int16) - colour).max(axis=2) < _INK_TOLERANCE
+    counts: np.ndarray = near.sum(axis=0)
+    return counts
 
 
 def _follow(has_ink: np.ndarray, height: int) -> int:

@@ -16,6 +16,7 @@ from sonometry.deid.content import Projections
 from sonometry.deid.frames import Frames
 from sonometry.deid.ink import burned_in, darkened, followed, zoom_for
 from sonometry.deid.projections import project
+from sonometry.deid.reading import is_readable
 from sonometry.deid.sector import Box, Sector, find_sector
 from sonometry.deid.text import TextLine, TextOptions, find_text, text_mask
 
@@ -87,11 +88,12 @@ def _remembered(masks: Sequence[np.ndarray], found: Sector | None, shape: tuple[
 
 
 def _without_found_text(before: Projections, kept: np.ndarray, threads: int) -> np.ndarray:
-    """Mask what the network still finds once the text is gone; DataError when it goes on finding."""
+    """Mask what is still found and can be read once the text is gone; DataError when there is no end to it."""
     options = TextOptions(zoom=zoom_for(before.shape), threads=threads)
     for _ in range(_MAX_ROUNDS):
         picture = before.maximum * kept[..., None].astype(np.uint8)
-        left = _inside(find_text(darkened(picture), options), kept)
+        found = _inside(find_text(darkened(picture), options), kept)
+        left = [line for line in found if is_readable(picture, line)]
         if not left:
             return kept
         kept = kept & ~text_mask(tuple(followed(line, picture) for line in left), before.shape)

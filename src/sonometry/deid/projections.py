@@ -42,4 +42,5 @@ def project(frame_at: Callable[[int], np.ndarray], n_frames: int, threads: int =
         np.maximum(maximum, other, out=maximum)
     mean = sum(total for _, total, _ in folded) / len(chosen)
     variance = sum(squares for _, _, squares in folded) / len(chosen) - mean**2
-    return Projections(maximum, np.sqrt(np.maximum(variance, 0)).astype(np.float32), n_frames)
+    deviation = np.sqrt(np.maximum(variance, 0)).astype(np.float32)
+    return Projections(maximum, np.asarray(mean, np.float32), deviation, n_frames)

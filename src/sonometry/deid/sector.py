@@ -14,19 +14,24 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from sonometry.deid.content import Projections, echo_areas, foreground
+from sonometry.deid.content import Projections, dense, echo_areas, foreground, opened
 from sonometry.deid.shapes import Shape, fit_shape, hull
 
 #: Parts smaller than this share of the largest are not echoes.
 _MIN_PART = 0.02
 #: A fitted outline is believed when this share of the echoes lies in it, and echoes end on this share of its border.
 _MIN_COVERAGE, _MIN_SUPPORT = 0.985, 0.3
+#: With more support, less need lie in it: traces and text blocks can cling to a sector.
+_FAIR_COVERAGE, _GOOD_SUPPORT = 0.92, 0.5
 #: It may exceed the hull of the echoes by this factor: a sector can be dark in part, but not nearly everywhere.
 _MAX_GROWTH = 1.9
+#: Grey levels of noise in flat areas: of lossy compression, of little of it, of none. The first good fit counts.
+_NOISE = (6, 2, 0)
 #: Sectors smaller than this share of the picture are not believed.
 _MIN_AREA = 0.03
 #: Marks in a dark corner of the sector are brighter than this; faint echoes are not.
 _MARK_LEVEL = 80
+_MARK_RADIUS = 5
 #: Header boxes may exceed the picture by this share before they are taken for those of another picture.
 _MAX_EXCESS = 0.02
 
@@ -65,16 +70,28 @@ def find_sector(projections: Projections, boxes: Sequence[Box] = (), text: np.nd
     boxes : regions of two-dimensional images from the header, (x0, y0, x1, y1), inclusive; may be empty or wrong.
     text : (H, W) bool, where text was found; no echoes are taken from there.
     """
-    for noise in (2, 0):
+    best: Sector | None = None
+    for noise in _NOISE:
         seen = foreground(projections, noise=noise)
         if text is not None:
             seen &= ~text
         found = _parts(projections, seen, usable_boxes(boxes, projections.shape))
-        mask = np.logical_or.reduce([part.mask for part in found]) if found else np.zeros(projections.shape, bool)
-        if mask.mean() >= _MIN_AREA:
-            method = "fit" if all(part.method == "fit" for part in found) else "hull"
-            return Sector(mask, method, min(part.support for part in found))
-    return None
+        if not found:
+            continue
+        mask = np.logical_or.reduce([part.mask for part in found])
+        method = "fit" if all(part.method == "fit" for part in found) else "hull"
+        sector = Sector(mask, method, min(part.support for part in found))
+        if mask.mean() < _MIN_AREA:
+            continue
+        if method == "fit" and sector.support >= _GOOD_SUPPORT:
+            return sector
+        if best is None or _rank(sector) > _rank(best):
+            best = sector
+    return best
+
+
+def _rank(sector: Sector) -> tuple[bool, float]:
+    return sector.method == "fit", sector.support
 
 
 def _parts(projections: Projections, seen: np.ndarray, boxes: Sequence[Box]) -> list[Sector]:
@@ -124,9 +141,11 @@ def _outline(seen: np.ndarray, bright: np.ndarray, echoes: np.ndarray, box: Box 
     fitted = shape.mask(echoes.shape)
     coverage = float((fitted & echoes).sum() / echoes.sum())
     growth = float(fitted.sum() / covering.sum())
-    if coverage < _MIN_COVERAGE or shape.support < _MIN_SUPPORT or growth > _MAX_GROWTH:
+    is_certain = shape.support >= _GOOD_SUPPORT and coverage >= _FAIR_COVERAGE  # a trace or text block clings to it
+    is_covering = shape.support >= _MIN_SUPPORT and coverage >= _MIN_COVERAGE
+    if not (is_certain or is_covering) or growth > _MAX_GROWTH:
         return Sector(covering, "hull", shape.support)
-    return Sector(_without_marks(seen & bright, fitted, covering), "fit", shape.support)
+    return Sector(_without_marks(seen, bright, fitted, covering), "fit", shape.support)
 
 
 def _snapped(shape: Shape, box: Box) -> Shape:
@@ -162,9 +181,10 @@ def _bands(seen: np.ndarray, shape: Shape) -> np.ndarray:
     return bands
 
 
-def _without_marks(seen: np.ndarray, fitted: np.ndarray, covering: np.ndarray) -> np.ndarray:
-    """The fitted sector without marks in its dark corners: what is bright there, outside all echoes, was drawn."""
+def _without_marks(seen: np.ndarray, bright: np.ndarray, fitted: np.ndarray, covering: np.ndarray) -> np.ndarray:
+    """The fitted sector without marks in its dark corners: thin and bright there, outside all echoes, was drawn."""
     beyond = fitted & ~(cv2.dilate(covering.astype(np.uint8), np.ones((5, 5), np.uint8)) > 0)
-    marks = cv2.dilate((seen & beyond).astype(np.uint8), np.ones((9, 9), np.uint8)) > 0
+    thick = cv2.dilate(opened(dense(seen, 9), _MARK_RADIUS).astype(np.uint8), np.ones((9, 9), np.uint8)) > 0
+    marks = cv2.dilate((bright & seen & beyond & ~thick).astype(np.uint8), np.ones((9, 9), np.uint8)) > 0
     kept: np.ndarray = fitted & ~(marks & beyond)
     return kept

@@ -106,11 +106,18 @@ def _sides(side: _Side, tolerance: float, rng: np.random.Generator) -> list[tupl
         needed = _SECOND_SUPPORT * len(side.at) if found else 0.08 * len(side.at)
         if line is None or n_inliers < max(8, needed):
             break
+        if found and not any(_is_screen_edge(side, each, tolerance) for each in (line, *(f for f, _ in found))):
+            break
         found.append((line, n_inliers))
         remaining &= side.position - (line[0] * side.at + line[1]) > 3 * tolerance
         if remaining.sum() < 12:
             break
     return found
+
+
+def _is_screen_edge(side: _Side, line: tuple[float, float], tolerance: float) -> bool:
+    """Whether a border is upright with nothing beyond it: where the screen cuts a fan. Cavities make other corners."""
+    return line[0] == 0 and float(side.position.min()) >= line[1] - tolerance
 
 
 def _best_line(
