@@ -13,6 +13,9 @@ import numpy as np
 
 from sonometry.simulation.phantoms.heart import ClipOptions, Patient, View
 
+#: Patients whose clips show their view clearly; most do not look as tidy.
+SEEDS = dict(zip(View, (206, 204, 205, 205, 209, 205, 207, 204), strict=True))
+SEED_BESIDE_REAL = 50
 COLOURS = np.array([[0, 0, 0], [70, 70, 230], [110, 190, 110], [225, 140, 70]], np.float32)
 
 
@@ -62,12 +65,11 @@ def beside_real(seed: int) -> np.ndarray:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--out", type=Path, required=True)
-    parser.add_argument("--seed", type=int, default=62)
     options = parser.parse_args()
     options.out.mkdir(parents=True, exist_ok=True)
     quality = [cv2.IMWRITE_JPEG_QUALITY, 82]
-    cv2.imwrite(str(options.out / "eight_views.jpg"), eight_views(dict.fromkeys(View, options.seed)), quality)
-    cv2.imwrite(str(options.out / "beside_real.jpg"), beside_real(options.seed), quality)
+    cv2.imwrite(str(options.out / "eight_views.jpg"), eight_views(SEEDS), quality)
+    cv2.imwrite(str(options.out / "beside_real.jpg"), beside_real(SEED_BESIDE_REAL), quality)
 
 
 if __name__ == "__main__":

@@ -107,8 +107,8 @@ def produce(kind: str, seed: int, queue: multiprocessing.Queue) -> None:
         queue.put((image, mask))
 
 
-def train(kind: str, seed: int, steps: int, workers: int) -> nn.Module:
-    """Train on a pool of images that the workers keep renewing."""
+def train(kind: str, seed: int, steps: int, workers: int, checkpoint: Path) -> nn.Module:
+    """Train on a pool of images that the workers keep renewing; goes on from the checkpoint of a killed run."""
     torch.manual_seed(seed)
     context = multiprocessing.get_context("fork")
     queue = context.Queue(64)
@@ -122,8 +122,15 @@ def train(kind: str, seed: int, steps: int, workers: int) -> nn.Module:
     network = UNet()
     optimiser = torch.optim.AdamW(network.parameters(), 3e-3, weight_decay=1e-4)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, 3e-3, steps)
+    first = 0
+    if checkpoint.exists():
+        saved = torch.load(checkpoint)
+        network.load_state_dict(saved["network"])
+        optimiser.load_state_dict(saved["optimiser"])
+        schedule.load_state_dict(saved["schedule"])
+        first = saved["step"]
     began = time.time()
-    for step in range(steps):
+    for step in range(first, steps):
         while filled < 4 * BATCH or not queue.empty():
             place = made % POOL
             images[place], masks[place] = queue.get()
@@ -136,7 +143,9 @@ def train(kind: str, seed: int, steps: int, workers: int) -> nn.Module:
         loss.backward()
         optimiser.step()
         schedule.step()
-        if step % 100 == 0:
+        if step % 100 == 99:
+            parts = {"network": network, "optimiser": optimiser, "schedule": schedule}
+            torch.save({"step": step + 1, **{n: p.state_dict() for n, p in parts.items()}}, checkpoint)
             print(
                 f"{kind} seed {seed} step {step} loss {loss.item():.3f} images {made} {time.time() - began:.0f} s",
                 flush=True,
@@ -229,7 +238,7 @@ def main() -> None:
         order = np.random.default_rng(seed + 77).permutation(len(kinds))
         for place, index in zip(("first", "second"), order, strict=False):
             kind = kinds[index]
-            network = train(kind, seed + 1, options.steps, options.workers)
+            network = train(kind, seed + 1, options.steps, options.workers, options.out / f"{kind}{seed}.checkpoint")
             torch.save(network.state_dict(), options.out / f"{kind}{seed}.pt")
             masks = [segment(network, clip) for clip in clips]
             sheet(list(clips), masks, options.out / f"{place}{seed}.png")
