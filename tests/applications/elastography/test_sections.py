@@ -13,8 +13,17 @@ from sonometry.applications.elastography.config import ElastographyConfig
 from sonometry.applications.elastography.measure import measure
 from sonometry.applications.elastography.sections import echo_picture, figures, on_picture
 from sonometry.core import Geometry
+from sonometry.plots import style
 
-CONFIG = ElastographyConfig()
+CONFIG = ElastographyConfig(sequence=False)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _small_pictures():
+    """A third of the resolution: what is drawn stays the same, and it takes half the time."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(style, "DOTS_PER_INCH", 50)
+        yield
 
 
 @pytest.fixture(scope="module")
@@ -29,19 +38,15 @@ def test_a_good_pair_has_strain_displacement_quality_and_profiles(drawn):
 
 def test_every_figure_is_a_png_with_title_and_caption(drawn):
     for figure in drawn[1]:
-        assert Image.open(io.BytesIO(figure.data)).width > 800
+        assert Image.open(io.BytesIO(figure.data)).width > 300
         assert figure.title
         assert figure.caption.endswith(".")
 
 
-def test_the_same_findings_give_the_same_bytes(drawn, pair):
-    again = figures(pair.recording, drawn[0], CONFIG)
-    assert [f.data for f in again] == [f.data for f in drawn[1]]
-
-
 def test_a_sequence_is_drawn_pair_by_pair(sequence):
-    findings = measure(sequence.recording, CONFIG)
-    assert "sequence" in [f.name for f in figures(sequence.recording, findings, CONFIG)]
+    config = ElastographyConfig(region_mm=(-1.0, 13.0, 3.0, 17.0))
+    findings = measure(sequence.recording, config)
+    assert "sequence" in [f.name for f in figures(sequence.recording, findings, config)]
 
 
 def test_a_lost_pair_shows_both_frames_and_no_strain(unrelated):
@@ -61,12 +66,12 @@ def test_identical_frames_are_drawn(pair):
     assert figures(still, measure(still, CONFIG), CONFIG)
 
 
-def test_a_named_region_is_drawn(pair):
-    config = ElastographyConfig(region_mm=(-1.0, 13.0, 3.0, 17.0))
-    findings = measure(pair.recording, config)
-    with_region = figures(pair.recording, findings, config)[0]
-    without = figures(pair.recording, findings, replace(config, region_mm=(50.0, 13.0, 60.0, 17.0)))[0]
-    assert with_region.data != without.data
+def test_a_named_region_is_drawn_in_place_of_the_found_one(pair, drawn):
+    named = ElastographyConfig(region_mm=(-6.0, 5.0, -2.0, 9.0))
+    again = figures(pair.recording, drawn[0], named)
+    assert again[0].data != drawn[1][0].data
+    assert again[1].data == drawn[1][1].data, "the displacement has no region"
+    assert "7.0 mm deep and -4.0 mm beside" in again[3].caption
 
 
 def test_a_picture_has_square_pixels_of_the_images_size(pair):
