@@ -23,7 +23,7 @@ _DENSITY = 0.5
 class Projections:
     """What a loop looks like in one picture each.
 
-    maximum : (H, W, 3) uint8, brightest value of every pixel and colour. mean, deviation : (H, W) float32, over time, of
+    maximum : (H, W, 3) uint8, brightest value of every pixel and colour. mean, deviation : (H, W) float32, over time of
     the brightest colour. n_frames : how many frames went in.
     """
 

@@ -76,6 +76,7 @@ class Retained:
     words: frozenset[str]
     identifiers: frozenset[str]
     about_patient: frozenset[str]
+    removed: frozenset[str]
 
 
 NUMBER_VRS = frozenset({"US", "SS", "UL", "SL", "UV", "SV", "FL", "FD", "DS", "IS", "AT"})
@@ -114,6 +115,7 @@ def retained() -> Retained:
         sop_classes=frozenset(lists["sop_classes"]),
         identifiers=frozenset(lists["identifiers"]),
         about_patient=frozenset(lists["about_patient"]),
+        removed=frozenset(lists["removed"]),
         words=frozenset(word.casefold() for line in words.splitlines() for word in line.split("#")[0].split()),
     )
 
@@ -150,7 +152,9 @@ def _option_action(row: Row, vr: str, options: ProfileOptions) -> Action | None:
 
 def _basic_action(row: Row, vr: str, *, nested: bool) -> Action:
     """The action of the profile; a compound is decided by the type in the Image IODs, and by removal elsewhere."""
-    choices = row.basic.replace("U*", "U").split("/")
+    choices = row.basic.split("/")
+    if "U*" in choices:
+        return Action.KEEP  # references to other images: their UIDs are replaced within
     if len(choices) == 1:
         action = Action(choices[0])
     elif not nested and row.us_type == "1" and "D" in choices:
@@ -168,6 +172,8 @@ def _unlisted_action(tag: BaseTag, vr: str, keyword: str, options: ProfileOption
     if not dictionary_has_tag(tag) or tag.element == 0:
         return Action.REMOVE
     lists = retained()
+    if keyword in lists.removed:
+        return Action.REMOVE
     if tag.group == 0x0010 and keyword not in lists.about_patient:
         return Action.KEEP if options.retain_patient_characteristics and vr in NUMBER_VRS else Action.REMOVE
     if vr == "UI":

@@ -36,8 +36,8 @@ _DATE = re.compile(r"(\d{4})[.\-]?(\d{2})[.\-]?(\d{2})")
 _DATETIME = re.compile(r"(\d{8})(\d{0,6}(?:\.\d{1,6})?)([+-]\d{4})?")
 _TIME = re.compile(r"\d{2}(\d{2}(\d{2}(\.\d{1,6})?)?)?|\d{2}:\d{2}:\d{2}(\.\d{1,6})?")
 _ZONE = re.compile(r"[+-]\d{4}")
-#: Words, or numbers of at most three digits with an optional decimal part: longer ones can be dates or record numbers.
-_TOKEN = re.compile(r"[^\W\d_]+(?:-[^\W\d_]+)*|(?<![\d.])\d{1,3}(?:\.\d{1,2})?(?![\d.])|[^\W_]+")
+#: Words with inner hyphens, or decimal numbers.
+_TOKEN = re.compile(r"(?<![\d.])\d{1,3}\.\d{1,2}(?![\d.])|[^\W_]+(?:-[^\W_]+)*")
 _DATE_LIKE = re.compile(r"\b\d{1,4}[./-]\d{1,2}[./-]\d{1,4}\b|\b\d{1,2}:\d{2}(:\d{2})?\b|\S+@\S+|\+?\d[\d ()/-]{6,}\d")
 
 
