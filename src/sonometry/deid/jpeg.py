@@ -118,6 +118,8 @@ def _parse(data: bytes) -> Jpeg:
     if frame is None:
         raise DamagedJpeg("no frame header before the scan")
     components = _read_scan(body, frame[2])
+    if any(c.quantisation not in quantisation for c in components):
+        raise DamagedJpeg("a quantisation table is missing")
     return Jpeg(
         frame[0], frame[1], components, quantisation, huffman, restart, _scan_data(data, position), has_jfif, adobe
     )

@@ -194,8 +194,19 @@ def _vertical(echoes: np.ndarray, apex: tuple[float, float] | None, tolerance: f
     radius, round_ = _best_level(sign * distance, tolerance)
     round_ = round(round_ * len(columns) / max(len(distance), 1))
     if flat > 1.15 * round_:
-        return _Bound(sign * level, None, flat, len(columns))
+        cut = _cut_arc(rows, distance, sign * level, tolerance) if outer else None
+        return _Bound(sign * level, cut, flat, len(columns))
     return _Bound(extreme + sign * tolerance, sign * radius, round_, len(columns))
+
+
+def _cut_arc(rows: np.ndarray, distance: np.ndarray, level: float, tolerance: float) -> float | None:
+    """Radius of the arc that is left in the corners where the screen cuts the bottom of a fan; None without one."""
+    rest = rows < level - 3 * tolerance
+    if rest.sum() < _SECOND_SUPPORT * len(rows):
+        return None
+    radius, support = _best_level(distance[rest], tolerance)
+    is_bound = support >= 0.5 * rest.sum() and (distance <= radius + tolerance).mean() > 1 - _FREE_BEYOND
+    return radius if is_bound else None
 
 
 def _nearest_echo(echoes: np.ndarray, apex: tuple[float, float]) -> np.ndarray:
