@@ -1,4 +1,4 @@
-"""Block matching by itk-ultrasound, as far as its Python wheels reach: the correlation of one block over a search region.
+"""Block matching by itk-ultrasound, as far as its Python wheels reach: the correlation of a block over a region.
 
 The wheels wrap the metric, not the registration filter around it, so the loop over blocks is here. Without a coarse
 tracker every block searches the whole range that the compression can cause. Run as a program of its own, since some
