@@ -10,8 +10,16 @@ from sonometry.core import UsageError
 from sonometry.simulation.echo.beams import Raster
 from sonometry.simulation.phantoms.heart.chambers import build_chambers
 from sonometry.simulation.phantoms.heart.motion import END_DIASTOLE, HeartMotion
+from sonometry.simulation.phantoms.heart.others import OtherPicture
 from sonometry.simulation.phantoms.heart.parameters import Condition, HeartParameters, sample_parameters
-from sonometry.simulation.phantoms.heart.patients import Patient, cohort, frames, simulate_clip, simulate_patient
+from sonometry.simulation.phantoms.heart.patients import (
+    ANYTHING,
+    Patient,
+    cohort,
+    frames,
+    simulate_clip,
+    simulate_patient,
+)
 from sonometry.simulation.phantoms.heart.poses import NOMINAL, OtherView, PoseVariation, View, place_probe
 from sonometry.simulation.phantoms.heart.recording import ClipOptions
 from sonometry.simulation.phantoms.heart.timing import Rhythm
@@ -200,6 +208,29 @@ def test_stream_gives_frames_with_masks_of_the_asked_views():
         assert frame.image.shape == frame.mask.shape == (64, 64)
         assert frame.view is View.A4C
         assert (frame.mask == 1).sum() > 50
+
+
+@pytest.mark.parametrize("picture", list(OtherPicture))
+def test_other_pictures_have_an_empty_mask_and_no_view(picture):
+    clip = Patient(3).clip(picture, options=QUICK)
+    assert clip.labels["view"] == "NONE"
+    assert not clip.truth["mask"].any()
+    assert np.ptp(clip.recording.pixels) > 30
+
+
+def test_stream_mixes_views_and_other_pictures_of_the_asked_vendor():
+    stream = frames(
+        np.random.default_rng(0),
+        size=(64, 64),
+        views=ANYTHING,
+        vendors=["ember"],
+        samples=64,
+        beams=48,
+        frames_per_clip=1,
+    )
+    seen = [next(stream) for _ in range(12)]
+    assert {f.vendor for f in seen} == {"ember"}
+    assert len({f.view for f in seen}) > 4
 
 
 def test_still_options_keep_heart_and_probe_in_place():

@@ -3,6 +3,7 @@
 from sonometry.simulation.phantoms.heart.others import OtherPicture
 from sonometry.simulation.phantoms.heart.parameters import Condition, HeartParameters, sample_parameters
 from sonometry.simulation.phantoms.heart.patients import (
+    ANYTHING,
     Patient,
     TrainingFrame,
     cohort,
@@ -14,6 +15,7 @@ from sonometry.simulation.phantoms.heart.poses import OtherView, PoseVariation, 
 from sonometry.simulation.phantoms.heart.recording import ClipOptions
 
 __all__ = [
+    "ANYTHING",
     "ClipOptions",
     "Condition",
     "HeartParameters",

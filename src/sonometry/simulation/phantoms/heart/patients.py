@@ -179,7 +179,7 @@ class TrainingFrame:
 
     image: np.ndarray
     mask: np.ndarray
-    view: View
+    view: Kind
     vendor: str
 
 
@@ -187,7 +187,8 @@ def frames(
     rng: np.random.Generator,
     *,
     size: tuple[int, int] = (128, 128),
-    views: Sequence[View] | None = None,
+    views: Sequence[Kind] | None = None,
+    vendors: Sequence[str] | None = None,
     frames_per_clip: int = 3,
     clips_per_patient: int = 2,
     samples: int = 192,
@@ -195,11 +196,13 @@ def frames(
 ) -> Iterator[TrainingFrame]:
     """Endless single frames for training, never touching the disk.
 
-    Frames of a clip lie far apart in time; the mask is that of the nearest beam sample, which is quicker than the exact
-    one of `HeartRecording.truth` and differs from it by less than a beam.
+    views : drawn evenly (repeat one to see it more often); None draws the eight views as often as clinics record them.
+    vendors : drawn evenly; None all. Frames of a clip lie far apart in time; the mask is that of the nearest beam sample,
+    which is quicker than the exact one of `HeartRecording.truth` and differs from it by less than a beam.
     """
     while True:
-        patient = Patient(int(rng.integers(2**31)))
+        vendor = None if vendors is None else vendors[int(rng.integers(len(vendors)))]
+        patient = Patient(int(rng.integers(2**31)), vendor=vendor)
         assert patient.parameters is not None
         for clip in range(clips_per_patient):
             view = _draw_view(rng) if views is None else views[int(rng.integers(len(views)))]
@@ -208,13 +211,20 @@ def frames(
                 frame_rate_hz=frames_per_clip * patient.parameters.heart_rate_hz * rng.uniform(0.9, 1.1),
                 size=size, samples=samples, beams=beams, has_displacement=False,
             )  # fmt: skip
-            recording = patient.recording(view, clip=clip, options=options)
-            recording = _without_memory(recording)
-            images = [recording.image(i) for i in range(frames_per_clip)]
-            stored = recording.screen.store([image for image, _ in images])
-            for image, (_, structure) in zip(stored, images, strict=True):
-                mask = recording.converter.nearest(_STRUCTURE_TO_MASK[structure])
-                yield TrainingFrame(image, mask, view, patient.scanner.name)
+            yield from _training_frames(patient, view, clip, options)
+
+
+def _training_frames(patient: Patient, view: Kind, clip: int, options: ClipOptions) -> Iterator[TrainingFrame]:
+    if isinstance(view, OtherPicture):
+        for image in patient.other(view, clip=clip, options=options).cine().frames():
+            yield TrainingFrame(image, np.zeros_like(image), view, patient.scanner.name)
+        return
+    recording = _without_memory(patient.recording(view, clip=clip, options=options))
+    images = [recording.image(i) for i in range(recording.n_frames)]
+    stored = recording.screen.store([image for image, _ in images])
+    for image, (_, structure) in zip(stored, images, strict=True):
+        mask = recording.converter.nearest(_STRUCTURE_TO_MASK[structure])
+        yield TrainingFrame(image, mask, view, patient.scanner.name)
 
 
 def _without_memory(recording: HeartRecording) -> HeartRecording:
