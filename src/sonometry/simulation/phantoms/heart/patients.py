@@ -197,8 +197,8 @@ def frames(
     """Endless single frames for training, never touching the disk.
 
     views : drawn evenly (repeat one to see it more often); None draws the eight views as often as clinics record them.
-    vendors : drawn evenly; None all. Frames of a clip lie far apart in time; the mask is that of the nearest beam sample,
-    which is quicker than the exact one of `HeartRecording.truth` and differs from it by less than a beam.
+    vendors : drawn evenly; None all. Frames of a clip lie far apart in time; the mask is that of the nearest beam
+    sample, which is quicker than the exact one of `HeartRecording.truth` and differs from it by less than a beam.
     """
     while True:
         vendor = None if vendors is None else vendors[int(rng.integers(len(vendors)))]
