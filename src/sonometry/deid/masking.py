@@ -123,7 +123,7 @@ def _recompressed(frames: Frames, kept: np.ndarray) -> Pixels:
             pixels,
             quality=_QUALITY,
             colorspace="GRAY" if is_grey else "RGB",
-            colorsubsampling="Gray" if is_grey else "422",
+            colorsubsampling="Gray" if is_grey else "444",
         )
         again = simplejpeg.decode_jpeg(stream, "GRAY" if is_grey else "RGB")
         again = again[..., 0] if is_grey else again
@@ -132,7 +132,7 @@ def _recompressed(frames: Frames, kept: np.ndarray) -> Pixels:
             raise DataError("its JPEG frames cannot be compressed again without loss")
         out.append(stream + b"\x00" * (len(stream) % 2))
         digests.append((hashlib.sha256(frame[kept]).digest(), hashlib.sha256(again[kept]).digest()))
-    photometric = "MONOCHROME2" if is_grey else "YBR_FULL_422"
+    photometric = "MONOCHROME2" if is_grey else "YBR_FULL"
     return Pixels(encapsulate(out), JPEGBaseline8Bit, photometric, *_joined(digests), exact_share=0.0)
 
 

@@ -26,8 +26,8 @@ _STRIDE = 32
 _TILE_PX = 1280
 _OVERLAP_PX = 160
 _MEAN, _SCALE = 0.5, 0.5
-#: Lines broader than this share of the picture are patterns of tissue, not letters.
-_MAX_BREADTH = 0.08
+#: Lines broader than this, and than this share of the picture, are tissue. Letters of 24 px give boxes of 29 px.
+_BROADEST_PX, _MAX_BREADTH = 44.0, 0.08
 
 
 @dataclass(frozen=True)
@@ -95,7 +95,7 @@ def lines_of(probability: np.ndarray, shape: tuple[int, int], options: TextOptio
     binary = cv2.dilate((probability > options.threshold).astype(np.uint8), np.ones((2, 2), np.uint8))
     contours, _ = cv2.findContours(binary, cv2.RETR_LIST, cv2.CHAIN_APPROX_SIMPLE)
     scale = np.array([shape[1] / probability.shape[1], shape[0] / probability.shape[0]])
-    max_breadth = max(24.0, _MAX_BREADTH * min(shape)) / scale.mean()
+    max_breadth = max(_BROADEST_PX, _MAX_BREADTH * min(shape)) / scale.mean()
     lines = []
     for contour in contours:
         (centre, (length, breadth), angle) = cv2.minAreaRect(contour)
