@@ -8,13 +8,10 @@ The folder is ignored by git: only the arm recordings (MIT licence) may be shown
 from __future__ import annotations
 
 import argparse
-import io
 import sys
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 from typing import Any
-
-from PIL import Image
 
 from sonometry.applications import application, applications
 from sonometry.cli.summary import print_numbers
@@ -69,20 +66,14 @@ def main() -> int:
         print(f"no recordings found; expected them in {DATA.parent.name}/{DATA.name} beside the repository")
         return 1
     if given.picture is not None:
-        save_small(entries[0], given.picture)
+        picture = entries[0].picture
+        given.picture.parent.mkdir(parents=True, exist_ok=True)
+        given.picture.write_bytes(picture.data if picture else b"")
     given.out.mkdir(exist_ok=True)
     page = given.out / "report.html"
     page.write_text(render_index(entries, title="Review", introduction="Real recordings.", notice=NOTICE))
     print(page)
     return 0
-
-
-def save_small(entry: Entry, path: Path) -> None:
-    """The first picture of a report with 256 colours: a third of the bytes, for the repository."""
-    if entry.picture is not None:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        picture = Image.open(io.BytesIO(entry.picture.data)).convert("RGB")
-        picture.quantize(256, dither=Image.Dither.FLOYDSTEINBERG).save(path, optimize=True)
 
 
 def reviewed(case: Case, folder: Path) -> list[Entry]:
