@@ -7,11 +7,12 @@ keeps a distance, so that neither holds the transition (the shares are those of 
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.ndimage import binary_dilation, distance_transform_edt, gaussian_filter
+from scipy.ndimage import binary_closing, binary_dilation, binary_fill_holes, distance_transform_edt, gaussian_filter
 from skimage.measure import find_contours, label, regionprops
 
 from sonometry.applications.elastography.strain_image import line_distance_m
@@ -24,7 +25,7 @@ SEARCH_PIXEL_M, SEARCH_BLUR_PIXELS = 0.4e-3, 1.5
 CONTRAST_LEVELS = (0.85, 0.75, 0.65, 0.5, 1.18, 1.33, 1.54, 2.0)
 #: What a contrast must have: area, share of the trusted image at most, filled share of its convex hull, share of its
 #: border that lies on trusted tissue, ratio of strains (either way), and contrast-to-noise ratio.
-LEAST_AREA_M2, LARGEST_SHARE, LEAST_SOLIDITY, LEAST_ENCLOSED = 6e-6, 0.3, 0.75, 0.85
+LEAST_AREA_M2, LARGEST_SHARE, LEAST_SOLIDITY, LEAST_ENCLOSED = 6e-6, 0.3, 0.75, 0.9
 LEAST_RATIO, LEAST_CNR = 1.25, 2.0
 #: Fewest pixels that a mean is taken over.
 LEAST_PIXELS = 50
@@ -126,7 +127,7 @@ def found_comparison(recording: RFFrames, strain: np.ndarray, valid: np.ndarray)
 
 
 def _worth(strain: np.ndarray, core: np.ndarray, beside: np.ndarray) -> float:
-    """Contrast-to-noise ratio; 0 where it, the ratio of the strains or the areas are too small."""
+    """Contrast-to-noise ratio times the logarithm of the strain ratio; 0 where one of them or an area is too small."""
     if core.sum() < 4 or beside.sum() < 8:
         return 0.0
     region, background = float(strain[core].mean()), float(strain[beside].mean())
@@ -134,7 +135,7 @@ def _worth(strain: np.ndarray, core: np.ndarray, beside: np.ndarray) -> float:
     if region * background <= 0 or high < LEAST_RATIO * low:
         return 0.0
     contrast = cnr_e(strain, core, beside)
-    return contrast if contrast >= LEAST_CNR else 0.0
+    return contrast * math.log(high / max(low, 0.05 * high)) if contrast >= LEAST_CNR else 0.0
 
 
 def _relative_strain(picture: _Picture) -> np.ndarray:
@@ -175,6 +176,7 @@ def _areas(ratio: np.ndarray, picture: _Picture) -> Iterator[np.ndarray]:
 def _enclosed_share(area: np.ndarray, trusted: np.ndarray) -> float:
     """Share of the pixels around an area that are trusted; outside the picture nothing is."""
     area, trusted = np.pad(area, 1), np.pad(trusted, 1)
+    area = binary_fill_holes(area)
     around = binary_dilation(area) & ~area
     return float(trusted[around].mean())
 
@@ -208,17 +210,11 @@ class _Picture:
         row, column = _bins(depth, lateral, origin, pixel_m)
         shape = int(row.max()) + 1, int(column.max()) + 1
         flat = (row * shape[1] + column).ravel()
-        weights = valid.ravel() * strain.ravel(), valid.ravel(), np.ones(flat.size)
-        sums, counts, samples = (
-            gaussian_filter(
-                np.bincount(flat, weights=w, minlength=shape[0] * shape[1]).reshape(shape),
-                SEARCH_BLUR_PIXELS,
-                mode="constant",
-            )
-            for w in weights
-        )
-        trusted = (counts > 0.5 * samples) & (samples > 0.2 * np.median(samples[samples > 0]))
-        return cls(sums / np.maximum(counts, 1e-9), trusted, origin, pixel_m)
+        weights = valid.ravel() * strain.ravel(), valid.ravel().astype(float), np.ones(flat.size)
+        images = [np.bincount(flat, weights=w, minlength=shape[0] * shape[1]).reshape(shape) for w in weights]
+        inside = binary_closing(np.pad(images[2] > 0, 2), iterations=2)[2:-2, 2:-2]
+        sums, counts, samples = (gaussian_filter(i, SEARCH_BLUR_PIXELS, mode="constant") for i in images)
+        return cls(sums / np.maximum(counts, 1e-9), inside & (counts > 0.5 * samples), origin, pixel_m)
 
     def on_grid(self, mask: np.ndarray, recording: RFFrames) -> np.ndarray:
         """The mask at every sample of the RF grid."""
