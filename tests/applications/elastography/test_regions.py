@@ -132,3 +132,22 @@ def test_sector_positions_lie_on_arcs(recording):
     radius = np.hypot(depth + 0.04, lateral)
     np.testing.assert_allclose(radius, np.broadcast_to(0.04 + sector.depth_m[:, None], radius.shape), rtol=1e-12)
     np.testing.assert_allclose(lateral, -lateral[:, ::-1], atol=1e-12)
+
+
+def test_inclusion_in_a_sector_is_found_where_the_picture_shows_it(recording, valid):
+    sector = replace(
+        recording, geometry=Geometry.SECTOR, line_angle_rad=0.008, probe_radius_m=0.03, line_pitch_m=0.00024
+    )
+    depth, lateral = pixel_positions_m(sector)
+    strain = np.where(np.hypot(depth - 0.014, lateral - 0.004) < 0.003, -0.005, -0.01)
+    found = found_comparison(sector, strain, valid)
+    np.testing.assert_allclose(1e3 * found.outline_m.mean(axis=0), [14.0, 4.0], atol=0.4)
+
+
+def test_what_stands_out_at_the_surface_of_a_sector_is_no_region(recording, valid):
+    sector = replace(
+        recording, geometry=Geometry.SECTOR, line_angle_rad=0.008, probe_radius_m=0.03, line_pitch_m=0.00024
+    )
+    depth, lateral = pixel_positions_m(sector)
+    strain = np.where((np.abs(lateral) < 0.002) & (depth < 0.006), -0.02, -0.01)
+    assert "no compact area stands out" in found_comparison(sector, strain, valid)
