@@ -246,6 +246,8 @@ def itk_matcher(
         matcher.SetMovingImageRegion(region((row - search[0], line - search[1]), size))
         matcher.Update()
         values = itk.array_from_image(matcher.GetOutput())
+        # Beyond the search range blocks overlap the region in part, where the metric means nothing.
+        values = values[block[1] // 2 : -(block[1] // 2), block[0] // 2 : -(block[0] // 2)]
         j, i = np.unravel_index(values.argmax(), values.shape)
         i = int(np.clip(i, 1, values.shape[1] - 2))
         return i + float(parabolic_peak(values[j, i - 1], values[j, i], values[j, i + 1]))
