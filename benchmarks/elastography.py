@@ -254,7 +254,7 @@ def itk_matcher(
 
     # Where zero displacement lies in the metric image: that of a frame against itself.
     twin = itk.image_duplicator(images[0])
-    zero = round(peak([images[0], twin], search[0] + 1, search[1] + 1))
+    zero = round(peak([images[0], twin], earlier.shape[0] // 2, earlier.shape[1] // 2))
     return lambda row, line: peak(images, row, line) - zero
 
 
