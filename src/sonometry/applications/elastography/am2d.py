@@ -35,6 +35,7 @@ class Am2dConfig:
     strain_walk, shear_walk : change of axial strain along depth, and of the axial displacement's slope across lines,
         over 1 mm, as a share of the applied strain.
     lateral_shear_walk, lateral_strain_walk : the same for the lateral displacement, along depth and across lines.
+    spread_weight : standard deviations of the strain over the image that count like as much applied strain.
     least_strain : applied strain assumed at least, so that a pair at rest is not smoothed flat.
     freedom, edge_freedom : degrees of freedom of Student's t for the residual and for the random walk along depth.
     rounds, tolerance_samples : linearisations on the full grid, after one on every fourth line, at most; fewer when the
@@ -43,10 +44,11 @@ class Am2dConfig:
     """
 
     search: SearchConfig = field(default_factory=SearchConfig)
-    strain_walk: float = 0.17
-    shear_walk: float = 0.45
+    strain_walk: float = 0.13
+    shear_walk: float = 0.36
     lateral_shear_walk: float = 1.3
     lateral_strain_walk: float = 0.45
+    spread_weight: float = 3.0
     least_strain: float = 3e-4
     freedom: float = 4.0
     edge_freedom: float = 1.0
@@ -78,7 +80,8 @@ def refine(pair: EchoPair, motion: Real, context: TrackingSetup, config: Am2dCon
         residual = residual_of(frame, pair.later_spline, motion, pair.pulse)
         precision = residual_precision(residual, power)
         data, right = normal_equations(frame, residual, precision, freedom=config.freedom)
-        smoothness = random_walk(applied_strain(strain, config.least_strain), motion, pair, context, config)
+        walk = expected_walk(strain, residual, power, config)
+        smoothness = random_walk(walk, motion, pair, context, config)
         update = solve_update(data, right, motion, smoothness, coarsen=skipped)
         motion = motion + update
         if skipped == 0 and cv2.norm(update[0]) < config.tolerance_samples * math.sqrt(update[0].size):
@@ -129,11 +132,18 @@ def _filtered(image: Real, along: Real, across: Real) -> Real:
     return np.ascontiguousarray(filtered[half[1] : half[1] + image.shape[0], half[0] : half[0] + image.shape[1]])
 
 
-def applied_strain(strain: Real, least: float) -> float:
-    """Root mean square strain of the image without its largest twentieth, at least `least`."""
-    magnitude = np.abs(strain[::2, ::4])
-    kept = magnitude[magnitude <= np.quantile(magnitude, 0.95)]
-    return max(least, float(np.sqrt(np.mean(kept**2))))
+def expected_walk(strain: Real, residual: Complex, power: Real, config: Am2dConfig) -> float:
+    """Change of strain to be expected over 1 mm, before the shares of the prior, from the strain so far.
+
+    Applied strain and its spread over the image, which for tissue of many layers is the larger: a spread of sd with a
+    correlation length of 10 mm is a walk of 0.45 sd over 1 mm. Taken where the residual is below the echo power.
+    """
+    window = (15, 3)
+    trusted = (cv2.blur(_square(residual), window) < 0.8 * cv2.blur(power, window))[::2, ::4]
+    values = strain[::2, ::4][trusted] if np.count_nonzero(trusted) > 100 else strain[::2, ::4].ravel()
+    low, high = np.quantile(values, [0.025, 0.975])
+    kept = values[(values >= low) & (values <= high)]
+    return max(config.least_strain, math.hypot(float(kept.mean()), config.spread_weight * float(kept.std())))
 
 
 def random_walk(strain: float, motion: Real, pair: EchoPair, context: TrackingSetup, config: Am2dConfig) -> Smoothness:
