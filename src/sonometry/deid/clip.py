@@ -21,7 +21,7 @@ from pydicom.dataset import Dataset, FileMetaDataset
 from pydicom.uid import UID, DeflatedExplicitVRLittleEndian, ImplicitVRLittleEndian
 
 from sonometry.core.errors import DataError
-from sonometry.deid.frames import MAX_BYTES, NATIVE, Frames, layout_of
+from sonometry.deid.frames import NATIVE, Frames, layout_of
 from sonometry.deid.header import CleanHeader, HeaderRules, clean_header, leaks
 from sonometry.deid.masking import Pixels, mask_frames
 from sonometry.deid.pixels import PixelRules, Plan, plan
@@ -30,6 +30,8 @@ from sonometry.deid.scanners import Scanner
 
 #: Sonometry's own UID for what wrote the file (PS3.10 7.1), below the UUID root.
 IMPLEMENTATION_UID = "2.25.190846532173654402186573216549843216547"
+#: A deflated data set may be this large.
+MAX_INFLATED_BYTES = 1 << 30
 #: Regions that show a two-dimensional image: spatial format 1 with tissue or colour flow (PS3.3 C.8.5.5.1.1, .2).
 _SPATIAL_2D, _IMAGE_TYPES = 1, (1, 2)
 _SECONDARY_CAPTURE = "1.2.840.10008.5.1.4.1.1.7"
@@ -110,8 +112,19 @@ def read(content: bytes) -> tuple[Dataset, UID]:
     except Exception as error:  # pydicom raises nearly anything on damaged files
         raise DataError("it cannot be read as DICOM") from error
     if "PixelData" not in dataset:
-        raise DataError("it holds no image")
+        raise DataError(_without_image(dataset))
     return dataset, syntax
+
+
+def _without_image(dataset: Dataset) -> str:
+    """The reason to refuse a file without pixels: damaged, or a report, a document or the like."""
+    try:
+        kind = str(dataset.get("SOPClassUID", "") or "")
+    except Exception:  # pydicom raises nearly anything on damaged values
+        kind = ""
+    if not kind:
+        return "it cannot be read as DICOM"
+    return "it holds no image" if kind in retained().sop_classes else _no_ultrasound(kind)
 
 
 def _check_deflated(content: bytes) -> None:
@@ -123,7 +136,7 @@ def _check_deflated(content: bytes) -> None:
     while rest and not stream.eof:
         size += len(stream.decompress(rest, 1 << 24))
         rest = stream.unconsumed_tail
-        if size > min(MAX_BYTES, 1 << 30):
+        if size > MAX_INFLATED_BYTES:
             raise DataError("it is too large when decompressed")
 
 
@@ -131,13 +144,17 @@ def check_kind(original: Dataset) -> None:
     """DataError unless the file is an ultrasound image that Sonometry can clean."""
     kind = str(original.get("SOPClassUID", ""))
     if kind not in retained().sop_classes:
-        raise DataError(f"it is no ultrasound image but {_kind_name(kind)}, which cannot be cleaned")
+        raise DataError(_no_ultrasound(kind))
     modality = str(original.get("Modality", "")).strip()
     if modality not in ("US", "IVUS", "") or (kind.startswith(_SECONDARY_CAPTURE) and modality != "US"):
         raise DataError("its modality is not ultrasound")
     for keyword in ("FloatPixelData", "DoubleFloatPixelData", "EncapsulatedDocument", "ContentSequence"):
         if keyword in original:
             raise DataError("it carries more than an image (a report, a document or a second image)")
+
+
+def _no_ultrasound(kind: str) -> str:
+    return f"it is no ultrasound image but {_kind_name(kind)}, which cannot be cleaned"
 
 
 def _kind_name(uid: str) -> str:
