@@ -1,5 +1,13 @@
 """A beating three-dimensional heart: shape, motion, views and exact truth; see docs/heart."""
 
+from sonometry.simulation.phantoms.heart.cohorts import (
+    StrainSimulation,
+    ViewSimulation,
+    simulate_strain,
+    simulate_view,
+    strain_cohort,
+    view_cohort,
+)
 from sonometry.simulation.phantoms.heart.others import OtherPicture
 from sonometry.simulation.phantoms.heart.parameters import Condition, HeartParameters, sample_parameters
 from sonometry.simulation.phantoms.heart.patients import (
@@ -23,11 +31,17 @@ __all__ = [
     "OtherView",
     "Patient",
     "PoseVariation",
+    "StrainSimulation",
     "TrainingFrame",
     "View",
+    "ViewSimulation",
     "cohort",
     "frames",
     "sample_parameters",
     "simulate_clip",
     "simulate_patient",
+    "simulate_strain",
+    "simulate_view",
+    "strain_cohort",
+    "view_cohort",
 ]

@@ -6,8 +6,9 @@ recording. Cohorts are lazy, so memory does not grow with their size.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
+from typing import TypeVar
 
 import numpy as np
 
@@ -24,6 +25,7 @@ from sonometry.simulation.phantoms.heart.truth import MASK_VALUES
 from sonometry.simulation.phantoms.heart.valves import Valves, build_valves
 
 Kind = View | OtherView | OtherPicture
+KindT = TypeVar("KindT", View, Kind)
 #: Everything that can be recorded, in a fixed order.
 ANYTHING: tuple[Kind, ...] = (*View, *OtherView, *OtherPicture)
 
@@ -40,6 +42,7 @@ VIEW_SHARES = {
 }
 #: In a confounded cohort a patient keeps to the habits of the vendor with this probability.
 _CONFOUNDED = 0.9
+_VENDOR_NAMES = (*VENDORS, RANDOM)
 _STRUCTURE_TO_MASK = np.zeros(256, np.uint8)
 for _structure, _value in MASK_VALUES.items():
     _STRUCTURE_TO_MASK[int(_structure)] = _value
@@ -103,7 +106,7 @@ class Patient:
             "vendor": self.scanner.name,
             "view": recording.view.value if is_view else "NONE",
             "section": recording.view.value,
-            "condition": p.condition.value,
+            "diagnosis": p.condition.value,
             "ejection_fraction": p.ejection_fraction,
             "global_longitudinal_strain": p.global_longitudinal_strain,
             "end_diastolic_volume_m3": p.end_diastolic_volume_m3,
@@ -156,21 +159,56 @@ def cohort(
     vendors : "balanced" gives every vendor the same mix; "confounded" ties views and conditions to vendors, so that a
     network can learn the screen instead of the heart. views : what may be recorded; None all eight.
     """
-    if vendors not in ("balanced", "confounded"):
-        raise UsageError(f"vendors must be 'balanced' or 'confounded', got {vendors!r}")
     choice = list(views) if views is not None else list(View)
-    names = [*VENDORS, RANDOM]
     for i in range(n):
-        rng = np.random.default_rng([seed, i, 12])
-        vendor = names[i % len(names)]
-        tied = vendors == "confounded" and rng.random() < _CONFOUNDED
-        condition = list(Condition)[names.index(vendor) % len(Condition)] if tied else None
-        preferred = choice[names.index(vendor) % len(choice) :: len(names)] if tied else choice
-        patient = Patient(int(rng.integers(2**31)), None, condition, vendor, subject_key=f"sim-{seed}-{i:05d}")
+        enrolled = enrol((seed, i), key=f"sim-{seed}-{i:05d}", index=i, vendors=vendors)
+        patient, preferred = enrolled.patient, enrolled.preferred(choice)
         for clip in range(clips_per_patient):
-            view = preferred[int(rng.integers(len(preferred)))]
+            view = preferred[int(enrolled.rng.integers(len(preferred)))]
             simulated = patient.clip(view, clip=clip, options=options)
             yield {**simulated.labels, "clip_key": f"{patient.subject_key}-{clip}"}, simulated
+
+
+@dataclass(frozen=True, eq=False)
+class Enrolled:
+    """A patient of a cohort. rng : draws what is recorded. is_tied : whether that goes with the vendor."""
+
+    patient: Patient
+    rng: np.random.Generator
+    is_tied: bool
+
+    def preferred(self, choice: Sequence[KindT]) -> Sequence[KindT]:
+        """What of `choice` is recorded of this patient: all, or the habits of the vendor."""
+        first = _VENDOR_NAMES.index(self.patient.scanner.name) % len(choice)
+        return list(choice)[first :: len(_VENDOR_NAMES)] if self.is_tied else choice
+
+
+def enrol(
+    seeds: Sequence[int],
+    *,
+    key: str,
+    index: int,
+    vendors: str = "balanced",
+    vendor: str | None = None,
+    condition: Condition | None = None,
+    adapt: Callable[[HeartParameters], HeartParameters] | None = None,
+) -> Enrolled:
+    """Patient number `index` of a cohort.
+
+    seeds : draw the patient. key : pseudonym. vendors : see `cohort`; vendors take turns unless `vendor` names one.
+    condition : given, or drawn (in a confounded cohort mostly that of the vendor). adapt : changes the drawn heart.
+    """
+    if vendors not in ("balanced", "confounded"):
+        raise UsageError(f"vendors must be 'balanced' or 'confounded', got {vendors!r}")
+    rng = np.random.default_rng([*seeds, 12])
+    name = vendor or _VENDOR_NAMES[index % len(_VENDOR_NAMES)]
+    is_tied = vendors == "confounded" and bool(rng.random() < _CONFOUNDED)
+    if condition is None and is_tied:
+        condition = list(Condition)[_VENDOR_NAMES.index(name) % len(Condition)]
+    seed = int(rng.integers(2**31))
+    parameters = sample_parameters(np.random.default_rng([seed, 10]), condition)
+    patient = Patient(seed, adapt(parameters) if adapt else parameters, vendor=name, subject_key=key)
+    return Enrolled(patient, rng, is_tied)
 
 
 @dataclass(frozen=True)
