@@ -43,6 +43,39 @@ def bootstrap_interval(
     return Interval(float(low), float(high), level)
 
 
+def weighted_intervals(
+    statistic: Callable[[Array], Array],
+    groups: npt.NDArray[np.generic],
+    *,
+    level: float = 0.95,
+    n_resamples: int = 1000,
+    rng: np.random.Generator,
+) -> list[Interval | None]:
+    """Intervals of many statistics of the same items at once, by resampling their groups with replacement.
+
+    statistic : weights (N,) of the items -> (K,) values; an item weighs as often as its group was drawn.
+    groups : (N,) group of every item. Returns K intervals; None with fewer than two groups, or where fewer than half
+    of the resamples give a finite value.
+    """
+    _, inverse = np.unique(groups, return_inverse=True)
+    n_groups = int(inverse.max()) + 1
+    n_statistics = len(statistic(np.ones(len(inverse))))
+    if n_groups < 2:
+        return [None] * n_statistics
+    drawn = np.empty((n_resamples, n_statistics))
+    for i in range(n_resamples):
+        times = np.bincount(rng.integers(n_groups, size=n_groups), minlength=n_groups)
+        drawn[i] = statistic(times[inverse].astype(np.float64))
+    return [_percentiles(values[np.isfinite(values)], n_resamples, level) for values in drawn.T]
+
+
+def _percentiles(finite: Array, n_resamples: int, level: float) -> Interval | None:
+    if finite.size < n_resamples / 2:
+        return None
+    low, high = np.quantile(finite, [(1 - level) / 2, (1 + level) / 2])
+    return Interval(float(low), float(high), level)
+
+
 def _members(sample: Array, groups: npt.NDArray[np.generic] | None) -> list[npt.NDArray[np.intp]] | None:
     """Indices of the values of every group; None where each value is a group of its own."""
     if groups is None:
