@@ -5,7 +5,6 @@ An application package names its callables as "module:attribute", so that listin
 
 from __future__ import annotations
 
-import importlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol
@@ -14,6 +13,7 @@ import numpy as np
 
 from sonometry.core.measurement import Measurement, Method
 from sonometry.core.report import Figure, Report
+from sonometry.core.simulation import Reference, load_reference
 from sonometry.core.study import Recording
 from sonometry.core.units import check_unit
 
@@ -81,9 +81,6 @@ def no_progress(share: float, step: str) -> None:
     """A `Progress` that tells nobody."""
 
 
-Reference = str | Callable[..., Any]
-
-
 @dataclass(frozen=True)
 class Application:
     """One measurement as the rest of Sonometry sees it.
@@ -94,6 +91,8 @@ class Application:
     measure : see `Measure`.
     simulate : (seed, options | None) -> Simulated; the same seed gives the same recording.
     simulation_config : dataclass of the options of `simulate`.
+    cohort : (seed of the cohort, number of the patient, options | None) -> iterator of Simulated, the clips of one
+        patient; see `core.simulation.Simulation`. None: every simulated clip is a subject of its own.
     check_truth : (Findings, truth) -> tuple[TruthCheck, ...], with the declared tolerances.
     figures : (recording, Findings, config) -> tuple[Figure, ...].
     studies : () -> tuple of `core.paper_study.PaperStudy`, or None.
@@ -101,6 +100,8 @@ class Application:
         an application without a network.
     task_config : dataclass of the options of `task`; importing it needs no torch.
     card : text of CARD.md as a resource name in the package of the application.
+    suggests : contours the annotation page may propose: name of the structure, and where it lies in the fields of a
+        measurement, as "mask:1,2" (outline of these labels of a (T, H, W) array) or "contour_px" ((T, N, 2) points).
     """
 
     name: str
@@ -118,16 +119,14 @@ class Application:
     studies: Reference | None = None
     task: Reference | None = None
     task_config: Reference | None = None
+    cohort: Reference | None = None
     card: str = "CARD.md"
+    suggests: Mapping[str, str] = field(default_factory=dict)
     package: str = ""
 
     def load(self, part: str) -> Any:
         """Import and return the callable or class behind one of the reference fields."""
-        reference = getattr(self, part)
-        if not isinstance(reference, str):
-            return reference
-        module, _, attribute = reference.partition(":")
-        return getattr(importlib.import_module(module), attribute)
+        return load_reference(getattr(self, part))
 
     def output(self, name: str) -> Output:
         """The declared output called `name`."""

@@ -179,6 +179,18 @@ class Catalogue:
         with explained(self.engine), self.engine.begin() as connection:
             self._set_splits(connection, splits, replace=replace)
 
+    def describe(self, facts: Mapping[str, Mapping[str, str]]) -> None:
+        """Set view and labels of clips in one transaction. facts : by clip_key; `view` is the view, all else a label,
+        and one that is empty is taken away."""
+        clips = {key: clip for key in facts if (clip := self.clip(key)) is not None}
+        changes = []
+        for key, clip in clips.items():
+            labels = {**clip.label_map, **{name: text for name, text in facts[key].items() if name != "view"}}
+            kept = json.dumps({name: text for name, text in labels.items() if text}, ensure_ascii=False)
+            changes.append({"b_key": key, "view": facts[key].get("view", clip.view), "labels": kept})
+        with explained(self.engine), self.engine.begin() as connection:
+            _update_clips(connection, changes)
+
     # Reading
 
     def clips(self, *, root_id: int | None = None, is_missing: bool | None = False, **chosen: str) -> list[Clip]:
@@ -195,6 +207,12 @@ class Catalogue:
             statement = statement.where(column == value)
         with explained(self.engine), reading(self.engine).begin() as connection:
             return list(map(Clip._make, _fetched(connection, statement)))
+
+    def clip(self, clip_key: str) -> Clip | None:
+        """One clip by its key, or None."""
+        with explained(self.engine), reading(self.engine).begin() as connection:
+            rows = _fetched(connection, _listing(None).where(CLIPS.c.clip_key == clip_key))
+        return Clip._make(rows[0]) if rows else None
 
     def files(self, root_id: int) -> dict[str, Known]:
         """All files of a root that were looked at, by path."""
