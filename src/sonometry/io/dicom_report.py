@@ -59,7 +59,7 @@ def _document(report: Report, identity: SourceIdentity) -> Any:
     from highdicom.sr import ComprehensiveSR
 
     document = ComprehensiveSR(
-        evidence=[_evidence(identity)],
+        evidence=[evidence_of(identity)],
         content=_content(report, identity)[0],
         series_instance_uid=new_uid(),
         series_number=SERIES_NUMBER,
@@ -79,21 +79,21 @@ def _document(report: Report, identity: SourceIdentity) -> Any:
         ],
         specific_character_set="ISO_IR 192",
     )
-    _name_class(document, identity)
+    name_source_class(document, identity)
     return document
 
 
-def _name_class(dataset: Dataset, identity: SourceIdentity) -> None:
+def name_source_class(dataset: Dataset, identity: SourceIdentity) -> None:
     """Put the source's own SOP class into every reference to it; highdicom knows no retired ones."""
     for element in dataset:
         if element.VR == "SQ":
             for item in element.value:
-                _name_class(item, identity)
+                name_source_class(item, identity)
     if dataset.get("ReferencedSOPInstanceUID") == identity.sop_instance_uid:
         dataset.ReferencedSOPClassUID = identity.sop_class_uid
 
 
-def _evidence(identity: SourceIdentity) -> Dataset:
+def evidence_of(identity: SourceIdentity) -> Dataset:
     """The source as highdicom needs it: identity and references, nothing else."""
     evidence = Dataset()
     evidence.update(identity.patient_and_study)
