@@ -17,20 +17,8 @@ import numpy.typing as npt
 from sonometry.core.measurement import Interval
 from sonometry.evaluation.bootstrap import weighted_intervals
 from sonometry.evaluation.calibration import binned, expected_calibration_error
+from sonometry.evaluation.estimate import FEWEST_GROUPS, Estimate
 from sonometry.evaluation.predictions import Array, Integers, Predictions
-
-
-@dataclass(frozen=True)
-class Estimate:
-    """A number and its bootstrap interval by patient; None where there are too few patients for one."""
-
-    value: float
-    interval: Interval | None = None
-
-    def to_json(self) -> dict[str, Any]:
-        """Plain types; None where the number is not defined."""
-        bounds = None if self.interval is None else [self.interval.low, self.interval.high, self.interval.level]
-        return {"value": None if np.isnan(self.value) else self.value, "interval": bounds}
 
 
 @dataclass(frozen=True, eq=False)
@@ -73,14 +61,21 @@ class Scores:
         return {
             "n_items": self.n_items,
             "n_subjects": self.n_subjects,
-            "overall": {name: estimate.to_json() for name, estimate in self.overall.items()},
+            "overall": {name: _plain(estimate) for name, estimate in self.overall.items()},
             "by_class": {
-                label: {name: estimate.to_json() for name, estimate in own.items()}
+                label: {name: _plain(estimate) for name, estimate in own.items()}
                 for label, own in self.by_class.items()
             },
             "class_names": list(self.class_names),
             "confusion": self.confusion.astype(int).tolist(),
         }
+
+
+def _plain(estimate: Estimate) -> dict[str, Any]:
+    """Plain types; None where the number is not defined."""
+    interval = estimate.interval
+    bounds = None if interval is None else [interval.low, interval.high, interval.level]
+    return {"value": estimate.value if np.isfinite(estimate.value) else None, "interval": bounds}
 
 
 def accuracy(truth: Integers, predicted: Integers, weights: Array | None = None) -> float:
@@ -191,13 +186,16 @@ def evaluate(
         return np.concatenate([np.array(overall), *by_class])
 
     values = measure(np.ones(len(predictions)))
-    intervals = weighted_intervals(measure, predictions.subjects, level=level, n_resamples=n_resamples, rng=rng)
-    estimates = [Estimate(float(v), i) for v, i in zip(values, intervals, strict=True)]
+    n_subjects = len(np.unique(predictions.subjects))
+    intervals: list[Interval | None] = [None] * len(values)
+    if n_subjects >= FEWEST_GROUPS:
+        intervals = weighted_intervals(measure, predictions.subjects, level=level, n_resamples=n_resamples, rng=rng)
+    estimates = [Estimate(float(v), i, len(predictions), n_subjects) for v, i in zip(values, intervals, strict=True)]
     by_class_start = len(OVERALL)
     return Scores(
         predictions.class_names,
         len(predictions),
-        len(np.unique(predictions.subjects)),
+        n_subjects,
         dict(zip(OVERALL, estimates[:by_class_start], strict=True)),
         {
             label: {name: estimates[by_class_start + j * n_classes + k] for j, name in enumerate(BY_CLASS)}
