@@ -54,6 +54,17 @@ def test_names_inside_tissue_are_covered_to_the_first_letter():
     assert (mask & screen.sector).sum() < 0.09 * screen.sector.sum()
 
 
+def test_a_dim_menu_below_a_dim_picture_is_found():
+    frame = np.full((480, 640, 3), 2, np.uint8)
+    frame[40:380, 120:520] = np.random.default_rng(6).integers(10, 130, (340, 400, 1), np.uint8)
+    frame[430:460] = (28, 34, 52)
+    (ink,) = _with_texts(frame, [("Sector Page 1/3", "DejaVuSans", 15, 436, 200)])
+    frame = np.where((frame > 110) & ink[..., None], 110, frame)  # grey letters on a blue bar
+    mask = text_mask(burned_in(project(lambda _: frame, 1), threads=2), frame.shape[:2])
+    assert (mask & ink).sum() > 0.97 * ink.sum()
+    assert (mask[40:380, 120:520]).mean() < 0.01
+
+
 def test_text_that_is_there_for_one_frame_is_found():
     screen = LAYOUTS["Borealis Imaging", "LinScan 2"](np.random.default_rng(3), 6)
     (ink,) = _with_texts(screen.frames[4], [("Ottoline K.", "DejaVuSans-Bold", 18, 200, 250)])

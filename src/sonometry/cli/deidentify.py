@@ -6,7 +6,7 @@ import inspect
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 from cyclopts import Group, Parameter
 
@@ -15,6 +15,13 @@ from sonometry.cli.progress import shown_progress
 from sonometry.core.errors import UsageError
 from sonometry.core.options import field_types
 from sonometry.deid.options import DeidentifyOptions
+
+if TYPE_CHECKING:
+    from sonometry.workflows.deidentify import RefusedFile
+
+_WORKSPACE = Path("workspace")
+#: Numbers of refused files on one line; all of them are in refused.csv.
+_MAX_LISTED = 12
 
 
 def command(tokens: Sequence[str]) -> Callable[..., int | None]:
@@ -28,7 +35,7 @@ def deidentify(
     out: Path | None = None,
     /,
     *,
-    workspace: Path,
+    workspace: Path = _WORKSPACE,
     config: Path | None = None,
     accept: list[str] | None = None,
     reject: list[str] | None = None,
@@ -54,14 +61,31 @@ def deidentify(
     options = given(flags, list(field_types(DeidentifyOptions)))
     with shown_progress("deidentify") as progress:
         result = run(source, out, workspace=workspace, config=config, progress=progress, **options)
-    for refused in result.refused:
-        print(f"refused no. {refused.number}: {refused.reason}", file=sys.stderr)
+    for reason, numbers in _by_reason(result.refused).items():
+        print(f"refused, {reason}: {_listed(numbers)}", file=sys.stderr)
     print(f"files done: {len(result.done)}, refused: {len(result.refused)}, skipped (no DICOM): {result.n_skipped}")
+    if result.done:
+        print(f"written under pseudonyms: {out}")
+    print(f"secret key and journal: {workspace} (keep it private, and use it again: it makes the same pseudonyms)")
     if result.refused:
         print(f"which files were refused: {result.refused_list} (holds file names: keep it private)")
     if result.pending:
         print(f"to be looked at: {result.audit} (shows identified pixels: keep it private)")
     return result.exit_status
+
+
+def _by_reason(refused: Sequence[RefusedFile]) -> dict[str, list[int]]:
+    numbers: dict[str, list[int]] = {}
+    for one in refused:
+        numbers.setdefault(one.reason, []).append(one.number)
+    return numbers
+
+
+def _listed(numbers: Sequence[int]) -> str:
+    """Numbers in words, at most `_MAX_LISTED` of them: "files no. 2, 5, 9"."""
+    shown = ", ".join(map(str, numbers[:_MAX_LISTED]))
+    more = f" and {len(numbers) - _MAX_LISTED} more" if len(numbers) > _MAX_LISTED else ""
+    return f"{'file' if len(numbers) == 1 else 'files'} no. {shown}{more}"
 
 
 def _reviewed(workspace: Path, accept: Sequence[str], reject: Sequence[str], decisions: Path | None) -> int:
@@ -82,7 +106,7 @@ def _common() -> list[Any]:
         ("out", "Folder for the de-identified files; made if needed.", "OUT"),
     )
     flags = (
-        ("workspace", Path, Path("workspace"), "Folder of the secret key, the journal and the audit page.", "DIR"),
+        ("workspace", Path, _WORKSPACE, "Folder of the secret key, the journal and the audit page.", "DIR"),
         ("config", Path | None, None, "YAML file with options; flags override it.", "FILE"),
         ("accept", list[str] | None, None, "Scanners of the audit page whose result is right.", "SCANNER..."),
         ("reject", list[str] | None, None, "Scanners to refuse; their files are removed from OUT.", "SCANNER..."),

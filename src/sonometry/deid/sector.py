@@ -27,8 +27,10 @@ _FAIR_COVERAGE, _GOOD_SUPPORT = 0.92, 0.5
 _MAX_GROWTH = 1.9
 #: Grey levels of noise in flat areas: of lossy compression, of little of it, of none. The first good fit counts.
 _NOISE = (6, 2, 0)
-#: Sectors smaller than this share of the picture are not believed.
-_MIN_AREA = 0.03
+#: Support by which a fit is better than another one.
+_CLEARLY = 0.05
+#: Sectors smaller than this share of the picture are not believed; those without a fitted outline must be larger.
+_MIN_AREA, _MIN_HULL_AREA = 0.03, 0.15
 #: Marks in a dark corner of the sector are brighter than this; faint echoes are not.
 _MARK_LEVEL = 80
 _MARK_RADIUS = 5
@@ -81,17 +83,20 @@ def find_sector(projections: Projections, boxes: Sequence[Box] = (), text: np.nd
         mask = np.logical_or.reduce([part.mask for part in found])
         method = "fit" if all(part.method == "fit" for part in found) else "hull"
         sector = Sector(mask, method, min(part.support for part in found))
-        if mask.mean() < _MIN_AREA:
+        if mask.mean() < (_MIN_AREA if method == "fit" else _MIN_HULL_AREA):
             continue
         if method == "fit" and sector.support >= _GOOD_SUPPORT:
             return sector
-        if best is None or _rank(sector) > _rank(best):
+        if best is None or _is_better(sector, best):
             best = sector
     return best
 
 
-def _rank(sector: Sector) -> tuple[bool, float]:
-    return sector.method == "fit", sector.support
+def _is_better(sector: Sector, best: Sector) -> bool:
+    """Less tolerance of noise takes more of the screen for echoes, so it must give a clearly better fit."""
+    if sector.method != best.method:
+        return sector.method == "fit"
+    return sector.support > best.support + _CLEARLY
 
 
 def _parts(projections: Projections, seen: np.ndarray, boxes: Sequence[Box]) -> list[Sector]:
