@@ -13,8 +13,9 @@ import sonometry as sm
 from sonometry.applications import application
 from sonometry.core import DataError, UsageError
 from sonometry.io.read import read
-from sonometry.workflows.cohort import Clip, simulate_cohort
+from sonometry.workflows.cohort import Subject, simulate_cohort
 from sonometry.workflows.parallel import unordered
+from sonometry.workflows.simulate import simulation_of
 
 pytestmark = pytest.mark.usefixtures("third_party")
 
@@ -49,8 +50,8 @@ def test_the_same_seed_gives_the_same_files(tmp_path):
 
 
 def test_seeds_of_two_cohorts_share_no_clip():
-    level = application("echo_level")
-    seeds = {Clip(level, None, Path(), cohort, index).seed for cohort in range(20) for index in range(50)}
+    level = simulation_of("echo_level")
+    seeds = {Subject(level, None, Path(), cohort, index).seed for cohort in range(20) for index in range(50)}
     assert len(seeds) == 1000
 
 

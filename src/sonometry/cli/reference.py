@@ -16,6 +16,7 @@ from cyclopts import Parameter
 
 from sonometry.applications import applications
 from sonometry.cli.commands import COMMANDS, Command
+from sonometry.simulation.named import SIMULATIONS
 
 _HEAD = """\
 # Command line
@@ -60,7 +61,8 @@ def flags_of(function: Callable[..., Any]) -> list[str]:
 
 def _of_applications(command: Command, common: dict[str, str]) -> Iterator[tuple[str, list[str]]]:
     ours = [name for name, one in applications().items() if one.package.startswith("sonometry.")]
-    for name in ours:
+    named = [name for name in SIMULATIONS if name not in ours] if command.name == "simulate" else []
+    for name in (*ours, *named):
         words = {"measure": ["--app", name], "simulate": [name]}.get(command.name)
         if words is not None:
             rows = _rows(command.function([*words, "--help"]))

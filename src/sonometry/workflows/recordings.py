@@ -15,12 +15,13 @@ from sonometry.reports.build import parts
 FORMATS = {"rf": "RF frames as MetaImage", "cine": "B-mode cine as DICOM"}
 
 
-def write_recording(recording: Recording, folder: Path, stem: str) -> Path:
+def write_recording(recording: Recording, folder: Path, stem: str, labels: Mapping[str, Any] | None = None) -> Path:
     """Write `recording` into `folder` under the name `stem` and return the path to read it from.
 
-    RF becomes MetaImage (header and samples), a cine DICOM. Raises OutputError.
+    RF becomes MetaImage (header and samples), a cine DICOM. labels : of those, the header of a cine takes
+    `subject_key`, `study_key` and `heart_rate_hz`; the view is left to be found out. Raises OutputError.
     """
-    return _WRITERS[recording.kind](recording, folder, stem)
+    return _WRITERS[recording.kind](recording, folder, stem, labels or {})
 
 
 def marked_simulated(recording: Recording) -> Recording:
@@ -35,18 +36,25 @@ def device_of(recording: Recording) -> Device:
     return named[0] if named else Device()
 
 
-def _write_rf(recording: Any, folder: Path, stem: str) -> Path:
+def _write_rf(recording: Any, folder: Path, stem: str, labels: Mapping[str, Any]) -> Path:
     from sonometry.io.rf_write import write_rf
 
     return write_rf(recording, folder / f"{stem}.mhd")[0]
 
 
-def _write_cine(recording: Any, folder: Path, stem: str) -> Path:
+def _write_cine(recording: Any, folder: Path, stem: str, labels: Mapping[str, Any]) -> Path:
     from sonometry.io.dicom_write import write_cine
 
     path = folder / f"{stem}.dcm"
-    write_cine(recording, path)
+    rate_hz = labels.get("heart_rate_hz")
+    write_cine(
+        recording,
+        path,
+        subject_key=str(labels.get("subject_key", "")),
+        study_key=str(labels.get("study_key", "")),
+        heart_rate_per_min=None if rate_hz is None else 60 * float(rate_hz),
+    )
     return path
 
 
-_WRITERS: Mapping[str, Callable[[Any, Path, str], Path]] = {"rf": _write_rf, "cine": _write_cine}
+_WRITERS: Mapping[str, Callable[[Any, Path, str, Mapping[str, Any]], Path]] = {"rf": _write_rf, "cine": _write_cine}

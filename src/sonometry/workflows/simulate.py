@@ -7,10 +7,13 @@ from typing import Any
 
 import numpy as np
 
-from sonometry.applications import application as find_application
+from sonometry.applications import applications
 from sonometry.core.application import Application, Simulated
 from sonometry.core.errors import UsageError
+from sonometry.core.options import nearest
+from sonometry.core.simulation import Simulation
 from sonometry.core.study import Recording
+from sonometry.simulation.named import SIMULATIONS
 from sonometry.workflows.config import Configuration, resolve
 
 
@@ -22,22 +25,40 @@ def simulate(
     The same seed and options give the same recording. `config` is the simulation's configuration (dataclass, mapping
     or YAML path); `options` override it by field name. Raises UsageError for an unknown application or option.
     """
-    application = app if isinstance(app, Application) else find_application(app)
-    made = simulated(application, seed=seed, settings=settings_of(application, config, options))
+    simulation = simulation_of(app)
+    made = simulated(simulation, seed=seed, settings=settings_of(simulation, config, options))
     return made.recording, made.truth
 
 
-def settings_of(application: Application, config: Configuration, options: Mapping[str, Any]) -> Any:
-    """The configuration of a simulation, or None where nothing was asked for (the application then varies freely)."""
+def simulations() -> dict[str, Simulation]:
+    """All simulations by name: those of the applications first, then those without one."""
+    found = {name: simulation_of(application) for name, application in applications().items()}
+    return {**found, **{name: one for name, one in SIMULATIONS.items() if name not in found}}
+
+
+def simulation_of(app: str | Application | Simulation) -> Simulation:
+    """The simulation of an application, or the one of that name; UsageError lists what there is."""
+    if isinstance(app, Simulation):
+        return app
+    if isinstance(app, Application):
+        return Simulation(app.name, app.title, app.version, app.simulate, app.simulation_config, app.cohort)
+    found = simulations()
+    if app not in found:
+        raise UsageError(f"unknown application {app!r}; {nearest(app, found)}")
+    return found[app]
+
+
+def settings_of(simulation: Simulation | Application, config: Configuration, options: Mapping[str, Any]) -> Any:
+    """The configuration of a simulation, or None where nothing was asked for (it then varies freely)."""
     if config is None and not options:
         return None
-    return resolve(application.load("simulation_config"), config, options)
+    return resolve(simulation.load("simulation_config"), config, options)
 
 
-def simulated(application: Application, *, seed: int, settings: Any = None) -> Simulated:
-    """What the application's simulation gives; UsageError for a negative seed."""
+def simulated(simulation: Simulation | Application, *, seed: int, settings: Any = None) -> Simulated:
+    """What the simulation gives; UsageError for a negative seed."""
     check_seed(seed)
-    made: Simulated = application.load("simulate")(seed, settings)
+    made: Simulated = simulation.load("simulate")(seed, settings)
     return made
 
 

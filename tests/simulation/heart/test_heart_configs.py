@@ -1,4 +1,4 @@
-"""Ready cohorts of simulated hearts: every file of configs/heart is one, and starts."""
+"""Ready cohorts of simulated hearts: every file of configs/heart gives the options of one."""
 
 from __future__ import annotations
 
@@ -6,9 +6,9 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-import yaml
 
-from sonometry.simulation.phantoms.heart import ClipOptions, View, cohort
+from sonometry.simulation.named import SIMULATIONS
+from sonometry.workflows.config import resolve
 
 FOLDER = Path(__file__).resolve().parents[3] / "configs" / "heart"
 FILES = sorted(FOLDER.glob("*.yaml"))
@@ -20,13 +20,9 @@ def test_there_are_ready_cohorts():
 
 @pytest.mark.parametrize("path", FILES, ids=lambda p: p.stem)
 def test_a_ready_cohort_gives_its_first_clip(path):
-    arguments = yaml.safe_load(path.read_text())
-    options = arguments.pop("options")
-    if options.get("size"):
-        options["size"] = tuple(options["size"])
-    quick = replace(ClipOptions(**options), n_frames=1, size=(64, 64), samples=64, beams=48, has_displacement=False)
-    if "views" in arguments:
-        arguments["views"] = [View(v) for v in arguments["views"]]
-    labels, simulated = next(cohort(**arguments, options=quick))
-    assert labels["vendor"]
-    assert simulated.recording.n_frames == 1
+    simulation = SIMULATIONS["strain" if path.stem == "strain" else "view"]
+    options = resolve(simulation.load("simulation_config"), path)
+    quick = replace(options, frames=1, size_px=(64, 64))
+    simulated = next(simulation.load("cohort")(3, 0, quick))
+    assert simulated.labels["vendor"] == "aurelia"
+    assert simulated.recording.shape == (1, 64, 64)

@@ -1,0 +1,113 @@
+"""Patients with several clips: one heart and one scanner each, views and vendors as asked."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import get_args
+
+import numpy as np
+import pytest
+
+from sonometry.core import DataError, UsageError
+from sonometry.simulation.appearance import RANDOM, VENDORS
+from sonometry.simulation.phantoms.heart import (
+    StrainSimulation,
+    View,
+    ViewSimulation,
+    simulate_strain,
+    simulate_view,
+    strain_cohort,
+    view_cohort,
+)
+from sonometry.simulation.phantoms.heart.cohorts import ApicalName, VendorName
+from sonometry.simulation.phantoms.heart.poses import APICAL
+
+QUICK = {"frames": 1, "size_px": (64, 64)}
+
+
+@pytest.fixture(scope="module")
+def strain_patient():
+    return list(strain_cohort(3, 0, StrainSimulation(**QUICK)))
+
+
+def test_names_of_options_are_those_of_vendors_and_views():
+    assert set(get_args(VendorName)) == {*VENDORS, RANDOM}
+    assert {View(name) for name in get_args(ApicalName)} <= set(APICAL)
+
+
+def test_a_strain_patient_has_the_apical_views_of_one_heart(strain_patient):
+    assert [clip.labels["view"] for clip in strain_patient] == ["A4C", "A2C", "A3C"]
+    for name in ("subject_key", "study_key", "vendor", "diagnosis", "global_longitudinal_strain", "ejection_fraction"):
+        assert len({clip.labels[name] for clip in strain_patient}) == 1
+
+
+def test_the_labels_are_those_of_the_truth(strain_patient):
+    clip = strain_patient[0]
+    for name in ("global_longitudinal_strain", "ejection_fraction"):
+        assert clip.labels[name] == float(clip.truth[name])
+
+
+def test_two_patients_have_two_hearts(strain_patient):
+    other = next(strain_cohort(3, 1, StrainSimulation(**QUICK)))
+    assert other.labels["subject_key"] != strain_patient[0].labels["subject_key"]
+    assert other.labels["end_diastolic_volume_m3"] != strain_patient[0].labels["end_diastolic_volume_m3"]
+
+
+def test_prescribed_strain_and_ejection_fraction_are_those_of_the_heart():
+    options = StrainSimulation(**QUICK, diagnosis="healthy", global_longitudinal_strain=-0.16, ejection_fraction=0.55)
+    clip = simulate_strain(4, options)
+    assert (clip.labels["global_longitudinal_strain"], clip.labels["ejection_fraction"]) == (-0.16, 0.55)
+
+
+def test_a_heart_that_cannot_be_is_refused():
+    with pytest.raises(DataError, match="ejection_fraction"):
+        simulate_strain(4, StrainSimulation(**QUICK, ejection_fraction=0.95))
+
+
+def test_displacement_is_stored_to_a_hundredth_of_a_millimetre():
+    exact = np.linspace(-16, 16, 1001, dtype=np.float32)
+    np.testing.assert_allclose(exact.astype(np.float16), exact, atol=8e-3)
+    assert next(strain_cohort(3, 0, StrainSimulation(**QUICK))).truth["displacement_next_mm"].dtype == np.float16
+
+
+def test_view_patients_take_every_view_and_none_of_them():
+    options = ViewSimulation(**QUICK, clips=8, none_share=0.3)
+    seen = Counter(clip.labels["view"] for i in range(6) for clip in view_cohort(1, i, options))
+    assert {*seen} == {*(view.value for view in View), "NONE"}
+    assert 0.1 < seen["NONE"] / seen.total() < 0.5
+
+
+def test_one_view_is_one_view():
+    clips = view_cohort(1, 0, ViewSimulation(**QUICK, view=View.PLAX, none_share=1.0))
+    assert {clip.labels["view"] for clip in clips} == {"PLAX"}
+    assert simulate_view(9, ViewSimulation(**QUICK, view=View.SAXMID)).labels["view"] == "SAXMID"
+
+
+def test_confounded_patients_have_the_views_and_the_disease_of_their_vendor():
+    options = ViewSimulation(**QUICK, clips=2, none_share=0.0, vendors="confounded")
+    seen: dict[str, set[tuple[str, str]]] = {}
+    for i in range(12):
+        for clip in view_cohort(5, i, options):
+            seen.setdefault(clip.labels["vendor"], set()).add((clip.labels["view"], clip.labels["diagnosis"]))
+    assert len(seen) == 6
+    assert np.mean([len(pairs) for pairs in seen.values()]) < 2.5  # of up to four clips a vendor
+
+
+def test_screens_are_exported_with_at_most_the_rows_asked_for():
+    options = ViewSimulation(frames=1, vendor="ember", largest_rows=240, view=View.A4C)
+    assert simulate_view(1, options).recording.shape[1:] == (240, 344)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"beats": 0.0}, "--beats must be positive"),
+        ({"fps": 1000.0}, "--fps must lie between 5 and 200"),
+        ({"quality": 2.0}, "--quality must lie between 0 and 1"),
+        ({"size_px": (10, 64)}, "64 or more"),
+        ({"none_share": 1.5}, "--none-share between 0 and 1"),
+    ],
+)
+def test_impossible_options_are_wrong_calls(change, message):
+    with pytest.raises(UsageError, match=message):
+        ViewSimulation(**change)
