@@ -1,0 +1,127 @@
+"""From a frame of any size to the small grey picture that the network sees; the same in training and in measuring.
+
+Screens carry text, bars, an ECG and wide margins. The picture is cut to what is bright and thick (`content_box`),
+padded to a square with black, and reduced by area. Where a file tells the imaged region, everything outside it is
+dropped first.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+
+#: Rows and columns of the network's picture.
+SIDE = 128
+#: The content is searched for in a picture whose longer side is at most this.
+_SEARCH_SIDE = 208
+#: Share of the bright end of the grey levels above which a pixel may be content, and the least level.
+_BRIGHT_SHARE, _LEAST_LEVEL = 0.10, 10.0
+#: A part counts when it has this share of the area of the largest one.
+_PART_SHARE = 0.06
+#: Boxes smaller than this share of the picture are not believed.
+_LEAST_BOX = 0.04
+#: Room left around the content, as a share of its size.
+_MARGIN = 0.03
+
+
+@dataclass(frozen=True)
+class Box:
+    """Rows `top` to `bottom` and columns `left` to `right`, ends excluded, px."""
+
+    top: int
+    bottom: int
+    left: int
+    right: int
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        return self.bottom - self.top, self.right - self.left
+
+    def cut(self, picture: np.ndarray) -> np.ndarray:
+        """(..., rows, columns) of the box."""
+        return picture[..., self.top : self.bottom, self.left : self.right]
+
+
+def whole(shape: tuple[int, int]) -> Box:
+    """The box of all pixels."""
+    return Box(0, shape[0], 0, shape[1])
+
+
+def content_box(picture: np.ndarray) -> Box:
+    """Where the ultrasound image lies in a grey picture (H, W), 0 to 255; the whole picture when nothing stands out.
+
+    Thin things (letters, traces, ticks) vanish under a morphological opening; of what remains, the largest part and
+    those beside it that are not much smaller make the box.
+    """
+    rows, columns = picture.shape
+    scale = min(1.0, _SEARCH_SIDE / max(rows, columns))
+    size = (max(1, round(columns * scale)), max(1, round(rows * scale)))
+    small = cv2.resize(picture.astype(np.float32), size, interpolation=cv2.INTER_AREA)
+    found = _bounds(_thick_and_bright(small))
+    if found is None:
+        return whole(picture.shape)
+    top, bottom, left, right = (edge / scale for edge in found)
+    margin_rows, margin_columns = _MARGIN * (bottom - top), _MARGIN * (right - left)
+    box = Box(
+        max(0, int(top - margin_rows)),
+        min(rows, int(np.ceil(bottom + margin_rows))),
+        max(0, int(left - margin_columns)),
+        min(columns, int(np.ceil(right + margin_columns))),
+    )
+    is_tiny = box.shape[0] * box.shape[1] < _LEAST_BOX * rows * columns or min(box.shape) < 8
+    return whole(picture.shape) if is_tiny else box
+
+
+def _thick_and_bright(small: np.ndarray) -> np.ndarray:
+    """uint8 mask of the areas that are no letters, traces or background."""
+    darkest = float(np.percentile(small, 5))
+    level = max(_LEAST_LEVEL, _BRIGHT_SHARE * (float(np.percentile(small, 99)) - darkest)) + darkest
+    blurred = cv2.GaussianBlur(small, (0, 0), 1.5)
+    mask = (blurred > level).astype(np.uint8)
+    joined = cv2.morphologyEx(mask, cv2.MORPH_CLOSE, _disc(5))
+    return cv2.morphologyEx(joined, cv2.MORPH_OPEN, _disc(9))
+
+
+def _bounds(mask: np.ndarray) -> tuple[int, int, int, int] | None:
+    """Top, bottom, left, right around the parts that count; None when there is none."""
+    count, _, stats, _ = cv2.connectedComponentsWithStats(mask, connectivity=8)
+    if count < 2:
+        return None
+    areas = stats[1:, cv2.CC_STAT_AREA]
+    kept = stats[1:][areas >= _PART_SHARE * areas.max()]
+    left, top = kept[:, cv2.CC_STAT_LEFT], kept[:, cv2.CC_STAT_TOP]
+    right, bottom = left + kept[:, cv2.CC_STAT_WIDTH], top + kept[:, cv2.CC_STAT_HEIGHT]
+    return int(top.min()), int(bottom.max()), int(left.min()), int(right.max())
+
+
+def _disc(width: int) -> np.ndarray:
+    return cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (width, width))
+
+
+def square(picture: np.ndarray, side: int = SIDE) -> np.ndarray:
+    """(side, side) float32 of a grey picture, its aspect kept, centred on black."""
+    rows, columns = picture.shape
+    scale = side / max(rows, columns)
+    size = (max(1, round(columns * scale)), max(1, round(rows * scale)))
+    how = cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR
+    small = cv2.resize(np.ascontiguousarray(picture, dtype=np.float32), size, interpolation=how)
+    canvas = np.zeros((side, side), np.float32)
+    top, left = (side - size[1]) // 2, (side - size[0]) // 2
+    canvas[top : top + size[1], left : left + size[0]] = small
+    return canvas
+
+
+def normalised(picture: np.ndarray) -> np.ndarray:
+    """Grey levels 0 to 255 as the network takes them: about zero mean and unit deviation, the same for all pictures."""
+    values: np.ndarray = (np.asarray(picture, np.float32) - 40.0) / 50.0
+    return values
+
+
+def keep_sector(picture: np.ndarray, sector: np.ndarray | None) -> np.ndarray:
+    """The picture with everything outside the known region black; unchanged when none is known."""
+    if sector is None or not sector.any():
+        return picture
+    kept: np.ndarray = np.where(sector, picture, 0)
+    return kept
