@@ -44,7 +44,7 @@ def read_volume(path: Path, facts: Facts | None = None) -> Cine:
 
     Raises DataError for a damaged file and for one that is a volume in space rather than a clip.
     """
-    image = _read_with_itk(path)
+    image = itk_image(path)
     pixels, notes = _frames(_array(image, path.name), path.name)
     file_spacing_m, spacing_notes = _spacing_m(image)
     times_s, is_timed, time_notes = _times(image, len(pixels))
@@ -107,7 +107,8 @@ def _cine(
     )
 
 
-def _read_with_itk(path: Path) -> Any:
+def itk_image(path: Path) -> Any:
+    """The SimpleITK image of a file whose content, not whose name, tells its format. DataError where it is damaged."""
     import SimpleITK
 
     if _format(path) == "NIfTI":
