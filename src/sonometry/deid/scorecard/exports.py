@@ -91,9 +91,14 @@ def _write_image(path: Path, study: _Study, image: int, rng: np.random.Generator
     screen = LAYOUTS[study.scanner](rng, n_frames)
     texts = _burn_in(screen, study, rng)
     header = _header(study, image, screen)
-    _ENCODERS[study.scanner[1]](header, screen.frames)
+    encode(header, study.scanner[1], screen.frames)
     header.save_as(path, enforce_file_format=True)
     return Truth(path, study.identity, study.date, study.scanner, texts, screen.sector, study.description)
+
+
+def encode(file: FileDataset, model: str, frames: np.ndarray) -> None:
+    """Put (T, H, W, 3) frames into a file as the invented scanner of this model stores them."""
+    _ENCODERS[model](file, frames)
 
 
 def _burn_in(screen: Screen, study: _Study, rng: np.random.Generator) -> tuple[TextItem, ...]:
