@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import dataclasses
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 
 @dataclass(frozen=True)
@@ -18,6 +19,9 @@ class TrainingConfig:
     patience : validations without improvement before training ends; 0 never ends early.
     workers : processes that make samples; 0 makes them in the training process.
     accelerator, devices, nodes, strategy, precision : as in Lightning's Trainer.
+    epochs : passes over the training data in place of `steps`, for tasks that have a finite number of samples; each
+        pass ends with a validation. 0 counts steps.
+    validate_every_epochs : passes between two validations.
     """
 
     steps: int = 10_000
@@ -37,12 +41,47 @@ class TrainingConfig:
     nodes: int = 1
     strategy: str = "auto"
     precision: str = "32-true"
+    epochs: int = 0
+    validate_every_epochs: int = 1
 
     def __post_init__(self) -> None:
-        for name in ("steps", "batch_size", "validate_every", "devices", "nodes"):
+        for name in ("steps", "batch_size", "validate_every", "devices", "nodes", "validate_every_epochs"):
             if getattr(self, name) < 1:
                 raise ValueError(f"--{name.replace('_', '-')} must be at least 1, got {getattr(self, name)}")
         if not self.learning_rate > 0:
             raise ValueError(f"--learning-rate must be positive, got {self.learning_rate}")
         if not 0 <= self.average_decay < 1:
             raise ValueError(f"--average-decay must lie in [0, 1), got {self.average_decay}")
+        for name in ("epochs", "patience", "workers"):
+            if getattr(self, name) < 0:
+                raise ValueError(f"--{name} must not be negative, got {getattr(self, name)}")
+
+    @property
+    def samples_per_step(self) -> int:
+        """Over all devices and nodes."""
+        return self.batch_size * self.devices * self.nodes
+
+    def in_steps(self, epoch_size: int) -> TrainingConfig:
+        """The same training with its epochs counted as steps; itself where it counts steps already.
+
+        epoch_size : samples in one pass. A pass is rounded to whole steps, at least one.
+        """
+        if not self.epochs:
+            return self
+        per_epoch = max(1, round(epoch_size / self.samples_per_step))
+        steps = per_epoch * self.epochs
+        return dataclasses.replace(
+            self, steps=steps, validate_every=min(steps, per_epoch * self.validate_every_epochs), epochs=0
+        )
+
+    def identity(self) -> dict[str, Any]:
+        """What makes two trainings the same run: all but how long, on what machine, and options at their defaults that
+        older runs did not have."""
+        fixed = {name: value for name, value in dataclasses.asdict(self).items() if name not in _FREE}
+        return {name: value for name, value in fixed.items() if name not in _LATER or value != _LATER[name]}
+
+
+#: Options that may change when a run is resumed.
+_FREE = ("steps", "epochs", "workers", "accelerator", "devices", "nodes", "strategy", "precision", "patience")
+#: Options that came after the first runs, with their defaults.
+_LATER = {"validate_every_epochs": 1}

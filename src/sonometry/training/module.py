@@ -13,8 +13,9 @@ import torch
 from torch import nn
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
+from sonometry.models.stages import hold_frozen
 from sonometry.training.config import TrainingConfig
-from sonometry.training.task import Task
+from sonometry.training.task import Task, items_of
 
 OPTIMISERS: dict[str, type[torch.optim.Optimizer]] = {
     "adam": torch.optim.Adam,
@@ -25,13 +26,16 @@ OPTIMISERS: dict[str, type[torch.optim.Optimizer]] = {
 
 
 class TaskModule(lightning.LightningModule):
-    """Trains `task.network()`; `best_network` is the averaged one when averaging is on."""
+    """Trains `network`, a fresh one of the task by default; `best_network` is the averaged one when averaging is on.
 
-    def __init__(self, task: Task, config: TrainingConfig) -> None:
+    Parameters that need no gradient stay as they are, with the statistics of their normalisation.
+    """
+
+    def __init__(self, task: Task, config: TrainingConfig, network: nn.Module | None = None) -> None:
         super().__init__()
         self.task = task
         self.config = config
-        self.network = task.network()
+        self.network = task.network() if network is None else network
         self.averaged = (
             AveragedModel(self.network, multi_avg_fn=get_ema_multi_avg_fn(config.average_decay), use_buffers=True)
             if config.average_decay
@@ -42,6 +46,12 @@ class TaskModule(lightning.LightningModule):
     def best_network(self) -> nn.Module:
         """The network that is validated and exported."""
         return self.network if self.averaged is None else self.averaged.module
+
+    def train(self, mode: bool = True) -> TaskModule:
+        super().train(mode)
+        if mode:
+            hold_frozen(self.network)
+        return self
 
     def training_step(self, batch: Any, index: int) -> torch.Tensor:
         losses = self.task.losses(self.network, batch)
@@ -54,7 +64,8 @@ class TaskModule(lightning.LightningModule):
 
     def validation_step(self, batch: Any, index: int) -> None:
         losses = self.task.losses(self.best_network, batch)
-        self.log_dict({f"val/{k}": v for k, v in losses.items()}, on_epoch=True, sync_dist=True, batch_size=1)
+        n_items = items_of(self.task, batch)
+        self.log_dict({f"val/{k}": v for k, v in losses.items()}, on_epoch=True, sync_dist=True, batch_size=n_items)
 
     def configure_optimizers(self) -> Any:
         parameters = [p for p in self.network.parameters() if p.requires_grad]

@@ -18,14 +18,16 @@ import lightning
 import torch
 from lightning.pytorch.callbacks import Callback, EarlyStopping, ModelCheckpoint, RichProgressBar
 from lightning.pytorch.loggers import CSVLogger, TensorBoardLogger
+from torch import nn
 from torch.utils.data import DataLoader
 
 from sonometry.core.errors import DataError
 from sonometry.core.provenance import digest_json, provenance
 from sonometry.io.atomic import write_atomic
 from sonometry.training.config import TrainingConfig
+from sonometry.training.history import History
 from sonometry.training.module import TaskModule
-from sonometry.training.task import Task
+from sonometry.training.task import Task, epoch_size, validation_batch_size
 
 
 @dataclass(frozen=True)
@@ -47,41 +49,81 @@ def train_task(
     Raises DataError when `folder` holds a run with other options.
     """
     lightning.seed_everything(config.seed, workers=True, verbose=False)
-    _check_identity(task, folder, config, options)
+    check_identity(task, folder, config, options)
     module = TaskModule(task, config)
+    done = fit(module, folder, config, progress=progress)
+    if done.is_main_process:
+        export(task, module.best_network, folder, config, options, done.steps)
+    return RunResult(folder / "weights", task.monitor, done.best, done.steps)
+
+
+@dataclass(frozen=True)
+class Fitted:
+    """best : lowest validated value of the monitor, whose weights are in the module; NaN when nothing was validated.
+
+    steps : optimiser steps made in all. is_main_process : False in the helpers of a run on several devices.
+    """
+
+    best: float
+    steps: int
+    is_main_process: bool
+
+
+def fit(
+    module: TaskModule, folder: Path, config: TrainingConfig, *, progress: bool, restore_best: bool = True
+) -> Fitted:
+    """Train a module in `folder`, or go on from the last checkpoint there.
+
+    restore_best : put the best validated weights into the module at the end; else it keeps the last ones.
+    """
+    task = module.task
+    per_epoch = max(1, round(epoch_size(task) / config.samples_per_step)) if config.epochs else 0
+    config = config.in_steps(epoch_size(task)) if config.epochs else config
+    module.config = config
     last = folder / "checkpoints" / "last.ckpt"
     first_step = _steps_done(last)
     checkpoints = _checkpoints(task, folder)
-    trainer = _trainer(folder, config, _callbacks(task, config, checkpoints, progress), progress)
-    with warnings.catch_warnings():
-        # Lightning warns about its own internals and about few workers: nothing a user can act on.
-        warnings.simplefilter("ignore")
-        trainer.fit(
-            module,
-            _training_loader(task, config, first_step),
-            DataLoader(task.validation_data(), batch_size=1, num_workers=0),
-            ckpt_path=last if last.exists() else None,
-            weights_only=False,
-        )
-    if trainer.interrupted:
-        raise KeyboardInterrupt
-    best = _load_best(module, checkpoints)
-    recipe = {
-        "task": task.name,
-        "task_options": dict(options),
-        "training": asdict(config),
-        "steps": trainer.global_step,
-    }
+    callbacks = [*_callbacks(task, config, checkpoints, progress), History(folder, epoch_steps=per_epoch)]
+    stopped = _stopped_early(folder, config)
+    if stopped is None:
+        trainer = _trainer(folder, config, callbacks, progress)
+        with warnings.catch_warnings():
+            # Lightning warns about its own internals and about few workers: nothing a user can act on.
+            warnings.simplefilter("ignore")
+            trainer.fit(
+                module,
+                _training_loader(task, config, first_step),
+                DataLoader(task.validation_data(), batch_size=validation_batch_size(task), num_workers=0),
+                ckpt_path=last if last.exists() else None,
+                weights_only=False,
+            )
+        if trainer.interrupted:
+            raise KeyboardInterrupt
+        steps, is_main = trainer.global_step, trainer.is_global_zero
+        if is_main and steps < config.steps:
+            _note_early_stop(folder, config, steps)
+    else:
+        steps, is_main = stopped, True
+    if not is_main:
+        return Fitted(float("nan"), steps, False)
+    best = load_checkpoint(module, _best_checkpoint(folder, checkpoints), restore=restore_best)
+    if not restore_best and stopped is not None:
+        load_checkpoint(module, last)
+    return Fitted(best, steps, True)
+
+
+def export(
+    task: Task, network: nn.Module, folder: Path, config: TrainingConfig, options: Mapping[str, Any], steps: int
+) -> None:
+    """Write the weights of a finished run with the recipe that made them."""
+    recipe = {"task": task.name, "task_options": dict(options), "training": asdict(config), "steps": steps}
     recipe["provenance"] = provenance(recipe, seed=config.seed)
-    task.export(module.best_network.eval().cpu(), folder / "weights", recipe=recipe)
-    return RunResult(folder / "weights", task.monitor, best, trainer.global_step)
+    task.export(network.eval().cpu(), folder / "weights", recipe=recipe)
 
 
-def _check_identity(task: Task, folder: Path, config: TrainingConfig, options: Mapping[str, Any]) -> None:
+def check_identity(task: Task, folder: Path, config: TrainingConfig, options: Mapping[str, Any]) -> None:
     """Write run.json, or compare with the one that is there; the number of steps and machines may change."""
-    free = ("steps", "workers", "accelerator", "devices", "nodes", "strategy", "precision", "patience")
-    fixed = {k: v for k, v in asdict(config).items() if k not in free}
-    identity = {"task": task.name, "options": dict(options), "training": fixed}
+    identity = {"task": task.name, "options": dict(options), "training": config.identity()}
     record, digest = folder / "run.json", digest_json(identity)
     if record.exists():
         if json.loads(record.read_text())["digest"] != digest:
@@ -100,9 +142,8 @@ def _steps_done(checkpoint: Path) -> int:
 
 def _training_loader(task: Task, config: TrainingConfig, first_step: int) -> DataLoader[Any]:
     """Batches of the steps still to do, so that a resumed run sees the samples it has not seen yet."""
-    world = config.devices * config.nodes
-    n_samples = max(1, config.steps - first_step) * config.batch_size * world
-    data = task.training_data(seed=config.seed, n_samples=n_samples, first=first_step * config.batch_size * world)
+    n_samples = max(1, config.steps - first_step) * config.samples_per_step
+    data = task.training_data(seed=config.seed, n_samples=n_samples, first=first_step * config.samples_per_step)
     return DataLoader(
         data,
         batch_size=config.batch_size,
@@ -156,10 +197,35 @@ def _trainer(folder: Path, config: TrainingConfig, callbacks: list[Callback], pr
     )
 
 
-def _load_best(module: TaskModule, checkpoints: ModelCheckpoint) -> float:
-    """Put the best validated weights into the module; NaN when nothing was validated."""
-    if not checkpoints.best_model_path:
+def _best_checkpoint(folder: Path, checkpoints: ModelCheckpoint) -> Path | None:
+    """The checkpoint of the best validation, also of a run that was finished before."""
+    path = Path(checkpoints.best_model_path or folder / "checkpoints" / "best.ckpt")
+    return path if path.is_file() else None
+
+
+def load_checkpoint(module: TaskModule, path: Path | None, *, restore: bool = True) -> float:
+    """Put the weights of a checkpoint into the module (unless not `restore`); the best value it knows, NaN if none."""
+    if path is None:
         return float("nan")
-    state = torch.load(checkpoints.best_model_path, map_location="cpu", weights_only=False)
-    module.load_state_dict(state["state_dict"])
-    return float(checkpoints.best_model_score or "nan")
+    state = torch.load(path, map_location="cpu", weights_only=False)
+    if restore:
+        module.load_state_dict(state["state_dict"])
+    scores = [own["best_model_score"] for own in state["callbacks"].values() if "best_model_score" in own]
+    return float("nan") if not scores or scores[0] is None else float(scores[0])
+
+
+_EARLY = "stopped.json"
+
+
+def _note_early_stop(folder: Path, config: TrainingConfig, steps: int) -> None:
+    write_atomic(folder / _EARLY, json.dumps({"steps": steps, "asked": config.steps, "patience": config.patience}))
+
+
+def _stopped_early(folder: Path, config: TrainingConfig) -> int | None:
+    """Steps of a run that lost its patience under the same options, and so has nothing more to do."""
+    record = folder / _EARLY
+    if not record.is_file():
+        return None
+    told = json.loads(record.read_text())
+    same = told["asked"] == config.steps and told["patience"] == config.patience
+    return int(told["steps"]) if same else None

@@ -13,6 +13,8 @@ import torch
 from torch import nn
 from torch.utils.data import Dataset
 
+from sonometry.core.errors import UsageError
+
 
 class Task(Protocol):
     """One thing to learn.
@@ -38,3 +40,37 @@ class Task(Protocol):
 
     def export(self, network: nn.Module, folder: Path, *, recipe: Mapping[str, Any]) -> None:
         """Write safetensors, ONNX and metadata that `measure` can use."""
+
+
+class FiniteTask(Task, Protocol):
+    """A task whose training data are a finite set, so that it can be trained in epochs.
+
+    validation_batch_size : items of a validation batch; every item then counts alike.
+    """
+
+    validation_batch_size: int
+
+    def epoch_size(self) -> int:
+        """Samples in one pass over the training data."""
+
+    def open_from(self, network: nn.Module, stage: str) -> None:
+        """Train the stages of the network down to `stage`, and freeze the others."""
+
+
+def epoch_size(task: Task) -> int:
+    """Samples in one pass. UsageError for a task that makes its samples without end."""
+    if not hasattr(task, "epoch_size"):
+        raise UsageError(f"{task.name} makes its samples without end, so it has no epochs; pass --steps")
+    return int(task.epoch_size())
+
+
+def validation_batch_size(task: Task) -> int:
+    """Items of a validation batch: 1 where the task does not say."""
+    return int(getattr(task, "validation_batch_size", 1))
+
+
+def items_of(task: Task, batch: Any) -> int:
+    """How many items a validation batch counts for."""
+    if validation_batch_size(task) == 1:
+        return 1
+    return len(next(iter(batch.values())))
