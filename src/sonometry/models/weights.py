@@ -25,9 +25,18 @@ from sonometry.models.inference import LAYOUT_VERSION
 EXAMPLE_SIZE = 64
 
 
-def export_network(network: nn.Module, folder: Path, name: str, *, n_in: int, metadata: Mapping[str, Any]) -> None:
-    """Write a fully convolutional network with one image input of `n_in` channels, any size and batch.
+def export_network(
+    network: nn.Module,
+    folder: Path,
+    name: str,
+    *,
+    n_in: int,
+    metadata: Mapping[str, Any],
+    size: tuple[int, int] | None = None,
+) -> None:
+    """Write a network with one image input of `n_in` channels and any batch.
 
+    size : rows and columns that it needs; any size when None (fully convolutional).
     metadata : JSON values that inference needs (channel names, units, calibration) and the recipe.
     """
     folder.mkdir(parents=True, exist_ok=True)
@@ -35,16 +44,16 @@ def export_network(network: nn.Module, folder: Path, name: str, *, n_in: int, me
     with atomic_file(folder / f"{name}.safetensors") as temporary:
         save_file(state, temporary, metadata={"name": name, "layout": str(LAYOUT_VERSION)})
     with atomic_file(folder / f"{name}.onnx") as temporary:
-        _export_onnx(network, temporary, n_in)
+        _export_onnx(network, temporary, n_in, size)
     record = {"name": name, "layout": LAYOUT_VERSION, **metadata}
     for kind in ("safetensors", "onnx"):
         record[f"{kind}_sha256"] = hashlib.sha256((folder / f"{name}.{kind}").read_bytes()).hexdigest()
     write_atomic(folder / f"{name}.json", json.dumps(record, indent=2, default=str) + "\n")
 
 
-def _export_onnx(network: nn.Module, path: Path, n_in: int) -> None:
-    example = torch.zeros(1, n_in, EXAMPLE_SIZE, EXAMPLE_SIZE)
-    axes = {0: "batch", 2: "rows", 3: "lines"}
+def _export_onnx(network: nn.Module, path: Path, n_in: int, size: tuple[int, int] | None) -> None:
+    example = torch.zeros(2, n_in, *(size or (EXAMPLE_SIZE, EXAMPLE_SIZE)))
+    axes = {0: "batch"} if size else {0: "batch", 2: "rows", 3: "lines"}
     with warnings.catch_warnings():
         # The older exporter handles dynamic sizes without onnxscript; it warns that it is the older one.
         warnings.simplefilter("ignore", DeprecationWarning)
@@ -54,7 +63,7 @@ def _export_onnx(network: nn.Module, path: Path, n_in: int) -> None:
             str(path),
             input_names=["image"],
             output_names=["output"],
-            dynamic_axes={"image": axes, "output": axes},
+            dynamic_axes={"image": axes, "output": {0: "batch"} if size else axes},
             opset_version=17,
             dynamo=False,
         )

@@ -64,29 +64,70 @@ def track(
 
     Raises DataError for frames of different size, too small or not finite.
     """
+    pair, motion = track_baseband(earlier, later, context=context, config=config)
+    return to_displacement(pair, motion)
+
+
+def track_baseband(
+    earlier: np.ndarray, later: np.ndarray, *, context: TrackingSetup, config: Am2dConfig | None = None
+) -> tuple[EchoPair, Real]:
+    """The pair as baseband and its motion (2, line, row), for those who go on from there."""
     config = config or Am2dConfig()
     pair = prepare_pair(earlier, later, context)
     motion = coarse_motion(pair, context, config.search)
-    return to_displacement(pair, refine(pair, motion, context, config))
+    return pair, refine(pair, motion, context, config)
 
 
 def refine(pair: EchoPair, motion: Real, context: TrackingSetup, config: Am2dConfig) -> Real:
     """Motion (2, line, row) after all rounds, from a start that is right to a quarter of a period."""
-    power = cv2.blur(0.5 * (_square(pair.earlier) + _square(pair.later)), (9, 1))
+    power = _mean_power(pair)
     for skipped in (2, *[0] * config.rounds):
-        strain, shear = local_slopes(motion[0], pair)
-        share = _full_share(config.correct_point_spread)
-        frame = linearise(pair.earlier_spline, strain, shear, pair.pulse, share=share)
-        residual = residual_of(frame, pair.later_spline, motion, pair.pulse)
-        precision = residual_precision(residual, power)
-        data, right = normal_equations(frame, residual, precision, freedom=config.freedom)
-        walk = expected_walk(strain, residual, power, config)
-        smoothness = random_walk(walk, motion, pair, context, config)
-        update = solve_update(data, right, motion, smoothness, coarsen=skipped)
+        evidence = evidence_at(pair, motion, config, power=power)
+        smoothness = random_walk(evidence.walk, motion, pair, context, config)
+        update = solve_update(evidence.data, evidence.right, motion, smoothness, coarsen=skipped)
         motion = motion + update
         if skipped == 0 and cv2.norm(update[0]) < config.tolerance_samples * math.sqrt(update[0].size):
             break
     return motion
+
+
+@dataclass(frozen=True, eq=False)
+class Evidence:
+    """What the echoes say about a motion, (line, row).
+
+    residual : complex, what the warped later frame leaves over; 0 outside it. power : mean echo power of both frames.
+    data, right : normal equations of an update, see `numerics.am2d`. walk : change of strain to be expected over 1 mm.
+    """
+
+    residual: Complex
+    power: Real
+    data: Real
+    right: Real
+    walk: float
+
+
+def evidence_at(pair: EchoPair, motion: Real, config: Am2dConfig, *, power: Real | None = None) -> Evidence:
+    """Linearise the later frame about a motion (2, line, row)."""
+    power = _mean_power(pair) if power is None else power
+    strain, shear = local_slopes(motion[0], pair)
+    share = _full_share(config.correct_point_spread)
+    frame = linearise(pair.earlier_spline, strain, shear, pair.pulse, share=share)
+    residual = residual_of(frame, pair.later_spline, motion, pair.pulse)
+    precision = residual_precision(residual, power)
+    data, right = normal_equations(frame, residual, precision, freedom=config.freedom)
+    return Evidence(residual, power, data, right, expected_walk(strain, residual, power, config))
+
+
+def resolve(evidence: Evidence, pair: EchoPair, motion: Real, context: TrackingSetup, walk: float) -> Real:
+    """Motion that the same evidence gives under a prior whose walk is `walk` times that of the method."""
+    smoothness = random_walk(walk * evidence.walk, motion, pair, context, Am2dConfig())
+    return motion + solve_update(evidence.data, evidence.right, motion, smoothness)
+
+
+def _mean_power(pair: EchoPair) -> Real:
+    """Mean power of both frames over a few rows."""
+    power: Real = cv2.blur(0.5 * (_square(pair.earlier) + _square(pair.later)), (9, 1))
+    return power
 
 
 def _full_share(correct_point_spread: bool) -> tuple[float, float]:

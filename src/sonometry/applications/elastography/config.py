@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Literal
 
 from sonometry.core.errors import UsageError
 
-TrackingMethod = Literal["am2d", "ncc", "glue"]
-StrainEstimator = Literal["least-squares", "kalman"]
+TrackingMethod = Literal["sonometry", "am2d", "ncc", "glue", "wu2018"]
+StrainEstimator = Literal["automatic", "least-squares", "kalman"]
 Formula = Literal["plain", "paper"]
 
 
@@ -24,9 +25,11 @@ class ElastographyConfig:
     method: TrackingMethod = field(
         default="am2d",
         metadata=_about(
-            "Tracker: am2d (dynamic programming and 2-D analytic minimisation), ncc (windowed cross-correlation) "
-            "or glue (one global system over all samples)",
-            source="Rivaz 2011, doi:10.1109/TMI.2010.2091966; Hashemi & Rivaz 2017, doi:10.1109/TUFFC.2017.2737379",
+            "Tracker: sonometry (am2d corrected by a network trained on simulation), am2d (dynamic programming and 2-D "
+            "analytic minimisation), ncc (windowed cross-correlation), glue (one global system over all samples) or "
+            "wu2018 (the two networks of the paper)",
+            source="Rivaz 2011, doi:10.1109/TMI.2010.2091966; Hashemi & Rivaz 2017, doi:10.1109/TUFFC.2017.2737379; "
+            "Wu et al. 2018, doi:10.1007/978-3-030-00928-1_43",
         ),
     )
     pair: tuple[int, int] | None = field(
@@ -47,9 +50,10 @@ class ElastographyConfig:
         ),
     )
     strain_estimator: StrainEstimator = field(
-        default="least-squares",
+        default="automatic",
         metadata=_about(
-            "Strain from displacement: least-squares (slope over a window) or kalman (then filtered across lines)",
+            "Strain: automatic (that of a learned method itself, else least-squares), least-squares (slope of the "
+            "displacement over a window) or kalman (then filtered across lines)",
             source="Kallel & Ophir 1997, doi:10.1177/016173469701900302; Rivaz 2011, doi:10.1109/TMI.2010.2091966",
         ),
     )
@@ -69,6 +73,14 @@ class ElastographyConfig:
     )
     maximum_sequence_pairs: int = field(
         default=40, metadata=_about("Most pairs of a sequence whose strain is computed (memory)", unit="1")
+    )
+    temporal_filter: bool = field(
+        default=True,
+        metadata=_about("Of a sequence, carry the strain from pair to pair with the tissue and average it in time"),
+    )
+    weights: Path | None = field(
+        default=None,
+        metadata=_about("Weights of a learned method to use instead of the shipped ones: ONNX file, or its folder"),
     )
     region_mm: tuple[float, ...] | None = field(
         default=None,
@@ -95,8 +107,8 @@ class ElastographyConfig:
 
     def __post_init__(self) -> None:
         for name, choices in (
-            ("method", ("am2d", "ncc", "glue")),
-            ("strain_estimator", ("least-squares", "kalman")),
+            ("method", ("sonometry", "am2d", "ncc", "glue", "wu2018")),
+            ("strain_estimator", ("automatic", "least-squares", "kalman")),
             ("formula", ("plain", "paper")),
         ):
             if getattr(self, name) not in choices:

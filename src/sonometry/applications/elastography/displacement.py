@@ -8,8 +8,10 @@ from the probe, positive lateral is towards a larger line index. A tracker is a 
 from __future__ import annotations
 
 import importlib
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from types import MappingProxyType
 from typing import Any, Protocol
 
@@ -86,6 +88,32 @@ class Displacement:
         return float(self.has_lock.mean())
 
 
+@dataclass(frozen=True, eq=False)
+class LearnedDisplacement(Displacement):
+    """A displacement whose method also gives the strain, and perhaps how far off it may be; float32 (axial, line).
+
+    axial_strain : d(axial displacement)/d(depth), a fraction.
+    axial_sd_samples, lateral_sd_lines, strain_sd : standard deviations in samples, lines and as a fraction, or None.
+    believed_sd_samples : standard deviation of the axial displacement at which a pixel is as likely wrong as right.
+    is_refined : False where a correction was not believed and the motion is that of the tracker before it.
+    """
+
+    axial_strain: np.ndarray
+    axial_sd_samples: np.ndarray | None = None
+    lateral_sd_lines: np.ndarray | None = None
+    strain_sd: np.ndarray | None = None
+    believed_sd_samples: float = math.inf
+    is_refined: bool = True
+
+
+@dataclass(frozen=True)
+class LearnedConfig:
+    """weights : ONNX file or folder of other weights than the shipped ones. iterations : passes of the network."""
+
+    weights: Path | None = None
+    iterations: int = 1
+
+
 class Tracker(Protocol):
     """earlier, later float32 (axial, line) of equal shape -> Displacement; `config` None means the defaults."""
 
@@ -110,14 +138,28 @@ class _Deferred:
 
 _PACKAGE = "sonometry.applications.elastography"
 
+#: Those of `METHODS` that need no weights.
+CLASSICAL = ("am2d", "ncc", "glue")
+#: Modules of those that do.
+LEARNED: Mapping[str, str] = MappingProxyType({"sonometry": f"{_PACKAGE}.refine", "wu2018": f"{_PACKAGE}.wu2018"})
 #: Trackers by the name of `--method`.
 METHODS: Mapping[str, Tracker] = MappingProxyType(
     {
         "ncc": _Deferred(f"{_PACKAGE}.ncc:track"),
         "am2d": _Deferred(f"{_PACKAGE}.am2d:track"),
         "glue": _Deferred(f"{_PACKAGE}.glue:track"),
+        "sonometry": _Deferred(f"{_PACKAGE}.refine:track"),
+        "wu2018": _Deferred(f"{_PACKAGE}.wu2018:track"),
     }
 )
+
+
+def weights_digest(method: str, weights: Path | None) -> str:
+    """SHA-256 of the ONNX files that a learned method uses; DataError for weights that are missing or unusable."""
+    module = importlib.import_module(LEARNED[method])
+    digest: str = module.digest(weights)
+    return digest
+
 
 #: Smallest frame a tracker accepts, (axial, line).
 MINIMUM_SHAPE = (128, 4)

@@ -1,12 +1,13 @@
 """What the refinement network sees of a pair of frames, and what its output means.
 
-The later frame is warped by a tracker's displacement (the prior). What it left over shows as phase between the two
-analytic signals, and how far to trust that as their coherence; what the tracker found shows as the prior's strain at
-several smoothings. Everything is averaged over one carrier period, a "block", and normalised by the carrier: one
-network then serves every ratio of sampling to centre frequency (phase in radians, strain by the applied strain).
-Compression and decompression are made the same by the sign of the applied strain (time reversal).
-Sources: phase of the cross product, Loupas et al. 1995, doi:10.1109/58.393110; coherence, Kasai et al. 1985,
-doi:10.1109/T-SU.1985.31615.
+AM2D leaves two things for a network. Its evidence: about its motion the data term of every pixel is a quadratic, and
+the window means of that quadratic say how far the echoes still want to move (phase residual), how surely (information)
+and how much of the echo does not match at all (decorrelation). And its prior: tissue is taken for a random walk of
+strain, which blurs the edge of an inclusion and ripples in an even region; the same evidence solved with a looser and a
+tighter walk shows which of the two is at work. The network sees all of it, on a grid of about 0.17 x 0.23 mm, in units
+that do not depend on scanner and compression: phase in radians of the carrier, strain by the applied strain.
+Compression and decompression look the same by the sign of the applied strain.
+Sources: phase residual as in Loupas et al. 1995, doi:10.1109/58.393110.
 """
 
 from __future__ import annotations
@@ -15,14 +16,21 @@ from dataclasses import dataclass
 
 import cv2
 import numpy as np
-from scipy.interpolate import CubicSpline
+from scipy.sparse import csr_array
 
-from sonometry.applications.elastography.displacement import Displacement, TrackingSetup
-from sonometry.numerics.analytic import analytic_signal
-from sonometry.numerics.warp_analytic import warp_analytic
+from sonometry.applications.elastography import am2d
+from sonometry.applications.elastography.displacement import TrackingSetup
+from sonometry.applications.elastography.echo_pair import EchoPair
+from sonometry.numerics.warp import Real
 
-#: Windows of the phase images: Gaussian sigma in blocks and in lines.
-SCALES = ((1.0, 0.6), (3.0, 1.2), (8.0, 2.5))
+#: Height that a pixel should have, m, within one and two periods of the carrier, and its least width.
+PIXEL_HEIGHT_M, PIXEL_WIDTH_M = 0.16e-3, 0.2e-3
+#: Windows of the evidence: Gaussian sigma in pixels along depth and across.
+SCALES = ((0.8, 0.5), (2.5, 1.2), (7.0, 3.0))
+#: Smoothings of the prior's strain; the network corrects the first.
+STRAIN_SCALES = ((0.8, 0.5), (2.0, 1.0), (6.0, 2.5))
+#: Walks of the alternative solutions over that of AM2D.
+LOOSER, TIGHTER = 3.0, 0.3
 #: Applied strain is taken as at least this when it normalises, so that a pair at rest is not blown up.
 SMALLEST_SCALE = 5e-4
 #: Units of the network's outputs: axial displacement in radians of carrier phase, lateral displacement in lines, and
@@ -30,172 +38,181 @@ SMALLEST_SCALE = 5e-4
 AXIAL_UNIT_RAD = 0.01
 LATERAL_UNIT_LINES = 0.02
 STRAIN_SHARE = 0.02
-#: Smoothings of the prior's strain, Gaussian sigma in blocks and lines; the network corrects the middle one.
-STRAIN_SCALES = ((1.0, 0.5), (3.0, 1.0), (8.0, 2.0))
+#: Inputs beyond this many units are cut.
+_LARGEST = 30.0
 
 CHANNELS = (
-    "in_phase", "quadrature", "log_energy",
-    "phase_fine", "coherence_fine", "phase_mid", "coherence_mid", "phase_coarse", "coherence_coarse",
-    "lateral_mid", "lateral_coarse",
-    "prior_strain", "detail_fine", "detail_coarse", "prior_shear", "prior_lateral_strain",
-    "applied_strain", "pitch", "inside",
+    "phase_fine", "phase_mid", "phase_coarse", "lateral_mid", "lateral_coarse",
+    "information", "decorrelation_fine", "decorrelation_coarse",
+    "prior_strain", "detail_mid", "detail_coarse", "looser", "tighter", "prior_shear", "prior_lateral_strain",
+    "applied_strain", "pixel_shape", "pixel_height", "inside",
 )  # fmt: skip
 OUTPUTS = ("axial", "lateral", "strain", "axial_log_variance", "lateral_log_variance", "strain_log_variance")
 
 
 @dataclass(frozen=True, eq=False)
 class RefinementGrid:
-    """The blocks of one pair and the units of its images.
+    """The pixels of one pair and the units of its images.
 
-    block : samples of one block. n_rows : blocks. sign : -1 where tissue is stretched, else 1.
-    strain_unit : applied strain that images are divided by (positive).
-    axial_unit : (rows, lines) samples of displacement per unit of network output.
-    prior_axial, prior_lateral, prior_strain : (rows, lines) prior in samples, lines and as a fraction (smoothed); the
-        network adds what is missing.
+    rows_per_pixel, lines_per_pixel : baseband rows and lines that are averaged into one pixel.
+    shape : (rows, columns) of the images. baseband : (lines, rows) of the motion.
+    sign : -1 where tissue is stretched, else 1. strain_unit : applied strain that images are divided by (positive).
+    axial_unit : samples of axial displacement per unit of network output.
+    prior_strain : (rows, columns) strain that the network corrects, a fraction.
     """
 
-    block: int
-    n_rows: int
+    rows_per_pixel: int
+    lines_per_pixel: int
+    shape: tuple[int, int]
+    baseband: tuple[int, int]
     sign: float
     strain_unit: float
-    axial_unit: np.ndarray
-    prior_axial: np.ndarray
-    prior_lateral: np.ndarray
+    axial_unit: float
     prior_strain: np.ndarray
+
+    def to_baseband(self, image: np.ndarray) -> np.ndarray:
+        """(rows, columns) -> float32 (lines, rows) of the baseband: cubic inside, straight beyond the last pixels."""
+        n_lines, n_rows = self.baseband
+        along = interpolation(self.shape[0], self.rows_per_pixel, n_rows)
+        across = interpolation(self.shape[1], self.lines_per_pixel, n_lines)
+        resampled = across @ np.ascontiguousarray((along @ image.astype(np.float32)).T)
+        return np.ascontiguousarray(resampled, dtype=np.float32)
+
+    def from_baseband(self, image: np.ndarray) -> np.ndarray:
+        """(lines, rows) -> float32 (rows, columns): mean over every pixel; what fills none is left out."""
+        return pixel_mean(image, self.lines_per_pixel, self.rows_per_pixel)
 
 
 def refinement_features(
-    earlier: np.ndarray, later: np.ndarray, prior: Displacement, *, context: TrackingSetup
+    pair: EchoPair, motion: Real, *, context: TrackingSetup, config: am2d.Am2dConfig | None = None
 ) -> tuple[np.ndarray, RefinementGrid]:
-    """Images the network sees, float32 (channel, rows, lines) in the order of `CHANNELS`, and their grid.
+    """Images the network sees, float32 (channel, rows, columns) in the order of `CHANNELS`, and their grid.
 
-    earlier, later : float32 (axial, line). prior : motion from earlier to later, on the same grid.
+    motion : (2, line, row) of `am2d.refine` or one near it.
     """
-    block = max(2, round(context.samples_per_period))
-    axial, lateral = (block_mean(u, block) for u in (prior.axial_samples, prior.lateral_lines))
-    signal = analytic_signal(earlier)
-    warped, inside = warp_analytic(
-        analytic_signal(later),
-        prior.axial_samples,
-        prior.lateral_lines,
-        carrier_rad=2 * np.pi / context.samples_per_period,
-    )
-    grid = _grid(axial, lateral, block, _local_frequency(signal, context))
-    images = [*_phase_images(signal, warped, block, grid), *_prior_images(grid, context)]
-    images.append(block_mean(inside.astype(np.float32), block))
+    evidence = am2d.evidence_at(pair, motion, config or am2d.Am2dConfig())
+    grid = _grid(pair, motion, context)
+    images = _evidence_images(evidence, pair, grid)
+    images += _prior_images(evidence, pair, motion, grid, context)
+    images.append(grid.from_baseband((np.abs(evidence.residual) > 0).astype(np.float32)))
     features = np.stack(images).astype(np.float32)
-    return np.nan_to_num(np.clip(features, -12, 12)), grid
+    return np.nan_to_num(np.clip(features, -_LARGEST, _LARGEST)), grid
 
 
-def _grid(axial: np.ndarray, lateral: np.ndarray, block: int, frequency: np.ndarray) -> RefinementGrid:
-    applied = _applied_strain(axial, block)
+def _grid(pair: EchoPair, motion: Real, context: TrackingSetup) -> RefinementGrid:
+    step_m = pair.band.step * context.axial_step_m
+    period_m = 2 * np.pi / pair.band.carrier_rad * context.axial_step_m
+    rows = max(1, round(float(np.clip(PIXEL_HEIGHT_M, period_m, 2 * period_m)) / step_m))
+    lines = max(1, round(PIXEL_WIDTH_M / context.line_pitch_m))
+    rows, lines = min(rows, max(1, pair.shape[1] // 16)), min(lines, max(1, pair.shape[0] // 8))
+    strain = pixel_mean(_strain(motion[0], pair.band.step), lines, rows)
+    applied = _applied_strain(motion[0], pair.band.step)
     return RefinementGrid(
-        block=block,
-        n_rows=axial.shape[0],
+        rows_per_pixel=rows,
+        lines_per_pixel=lines,
+        shape=(strain.shape[0], strain.shape[1]),
+        baseband=pair.shape,
         sign=-1.0 if applied > 1e-6 else 1.0,
         strain_unit=max(abs(applied), SMALLEST_SCALE),
-        axial_unit=(AXIAL_UNIT_RAD / block_mean(frequency, block)).astype(np.float32),
-        prior_axial=axial,
-        prior_lateral=lateral,
-        prior_strain=_smooth(np.gradient(axial, axis=0) / block, *STRAIN_SCALES[1]),
+        axial_unit=AXIAL_UNIT_RAD / pair.band.carrier_rad,
+        prior_strain=_smooth(strain, *STRAIN_SCALES[0]),
     )
 
 
-def _applied_strain(axial: np.ndarray, block: int) -> float:
+def _strain(axial: Real, step: int) -> Real:
+    """(line, row) slope along depth, a fraction: central differences."""
+    slope: Real = np.gradient(axial, axis=1) / np.float32(step)
+    return slope
+
+
+def _applied_strain(axial: Real, step: int) -> float:
     """Slope of the median displacement over depth, as a fraction."""
-    profile = np.median(axial, axis=1)
-    depth = np.arange(len(profile)) * block
-    return float(np.polyfit(depth, profile, 1)[0])
+    profile = np.median(axial, axis=0)
+    return float(np.polyfit(np.arange(len(profile)) * step, profile, 1)[0])
 
 
-def _local_frequency(signal: np.ndarray, context: TrackingSetup) -> np.ndarray:
-    """(axial, line) mean frequency of the echo in radians a sample, smoothed over many wavelengths.
-
-    Phase of the lag-one product (Kasai 1985); attenuation lowers it with depth.
-    """
-    product = signal[1:] * np.conj(signal[:-1])
-    product = np.concatenate([product, product[-1:]])
-    length = 20 * context.samples_per_period
-    smooth = _smooth_complex(product, length, 8.0)
-    nominal = 2 * np.pi / context.samples_per_period
-    return np.clip(np.angle(smooth), 0.5 * nominal, 1.5 * nominal).astype(np.float32)
-
-
-def _phase_images(signal: np.ndarray, warped: np.ndarray, block: int, grid: RefinementGrid) -> list[np.ndarray]:
-    """In-phase and quadrature of the cross product, its phase and coherence at every scale, and the lateral trend."""
-    cross = block_mean(signal * np.conj(warped), block)
-    energy = block_mean(0.5 * (np.abs(signal) ** 2 + np.abs(warped) ** 2), block)
-    floor = 1e-6 * float(energy.mean()) + 1e-30
-    local = _smooth(energy, 8.0, 4.0) + floor
-    weight = np.sqrt((energy + floor) * local)
-    images = [(cross.real - energy) / weight, grid.sign * cross.imag / weight, 0.5 * np.log(energy / local + 1e-3)]
-    phases = []
-    for rows, lines in SCALES:
-        mean, power = _smooth_complex(cross, rows, lines), _smooth(energy, rows, lines) + floor
-        phases.append(np.angle(mean))
-        images += [grid.sign * phases[-1] / 0.05, 5 * (1 - np.abs(mean) / power)]
-    rotation = np.repeat(np.exp(-1j * phases[1]).astype(np.complex64), block, axis=0)
-    return images + _lateral_images(signal[: len(rotation)] * rotation, warped[: len(rotation)], block, grid.sign)
+def _evidence_images(evidence: am2d.Evidence, pair: EchoPair, grid: RefinementGrid) -> list[np.ndarray]:
+    """Residual motion at every scale, information and decorrelation."""
+    carrier, mean = pair.band.carrier_rad, grid.from_baseband
+    score, information = mean(evidence.right[0]) / carrier, mean(evidence.data[0]) / carrier**2
+    score_lateral, information_lateral = mean(evidence.right[1]), mean(evidence.data[2])
+    floors = [1e-3 * float(image.mean()) + 1e-12 for image in (information, information_lateral)]
+    images = [
+        grid.sign * _smooth(score, *scale) / (_smooth(information, *scale) + floors[0]) / 0.05 for scale in SCALES
+    ]
+    images += [
+        grid.sign * _smooth(score_lateral, *s) / (_smooth(information_lateral, *s) + floors[1]) / LATERAL_UNIT_LINES
+        for s in SCALES[1:]
+    ]
+    images.append(np.log10(_smooth(information, *SCALES[0]) + 1e-3))
+    lost, power = mean(np.abs(evidence.residual) ** 2), mean(evidence.power)
+    floor = 1e-4 * float(power.mean()) + 1e-12
+    images += [np.log10(_smooth(lost, *s) / (_smooth(power, *s) + floor) + 1e-4) + 2 for s in (SCALES[0], SCALES[2])]
+    return images
 
 
-def _lateral_images(signal: np.ndarray, warped: np.ndarray, block: int, sign: float) -> list[np.ndarray]:
-    """Least-squares lateral residual in lines, after the axial one was taken off, over the two wider windows.
-
-    signal(x) = warped(x) + residual * d warped / dx to first order.
-    """
-    slope = np.gradient(warped, axis=1)
-    product = block_mean(((signal - warped) * np.conj(slope)).real, block)
-    power = block_mean(np.abs(slope) ** 2, block)
-    power += 1e-3 * power.mean() + 1e-30
-    return [sign * _smooth(product, *s) / _smooth(power, *s) / LATERAL_UNIT_LINES for s in SCALES[1:]]
-
-
-def _prior_images(grid: RefinementGrid, context: TrackingSetup) -> list[np.ndarray]:
-    """The prior's own strains by the applied strain, and the two numbers of the whole pair."""
-    unit = grid.sign * grid.strain_unit
-    raw = np.gradient(grid.prior_axial, axis=0) / grid.block
-    fine, coarse = (_smooth(raw, *scale) for scale in (STRAIN_SCALES[0], STRAIN_SCALES[2]))
-    shear = np.gradient(grid.prior_axial, axis=1) * context.axial_step_m / context.line_pitch_m
-    lateral_strain = np.gradient(grid.prior_lateral, axis=1)
-    shape = grid.prior_axial.shape
-    pitch = context.line_pitch_m / (context.axial_step_m * grid.block)
+def _prior_images(
+    evidence: am2d.Evidence, pair: EchoPair, motion: Real, grid: RefinementGrid, context: TrackingSetup
+) -> list[np.ndarray]:
+    """The prior's own strains, those of the looser and the tighter walk, and the numbers of the whole pair."""
+    unit, step, mean = grid.sign * grid.strain_unit, pair.band.step, grid.from_baseband
+    raw = mean(_strain(motion[0], step))
+    mid, coarse = (_smooth(raw, *scale) for scale in STRAIN_SCALES[1:])
+    others = [
+        _smooth(mean(_strain(am2d.resolve(evidence, pair, motion, context, walk)[0], step)), *STRAIN_SCALES[0])
+        for walk in (LOOSER, TIGHTER)
+    ]
+    shear = mean(np.gradient(motion[0], axis=0)) * context.axial_step_m / context.line_pitch_m
+    lateral_strain = mean(np.gradient(motion[1], axis=0))
+    height_m = grid.rows_per_pixel * step * context.axial_step_m
+    width_m = grid.lines_per_pixel * context.line_pitch_m
+    numbers = np.log10(grid.strain_unit / 0.01), np.log2(width_m / height_m), np.log2(height_m / PIXEL_HEIGHT_M)
     return [
         grid.prior_strain / unit,
-        (fine - grid.prior_strain) / unit / STRAIN_SHARE,
-        (coarse - grid.prior_strain) / unit / STRAIN_SHARE,
-        _smooth(shear, 3.0, 0.6) / unit,
-        _smooth(lateral_strain, 6.0, 1.0) / unit,
-        np.full(shape, np.log10(grid.strain_unit / 0.01), np.float32),
-        np.full(shape, np.log2(pitch / 2), np.float32),
+        *((image - grid.prior_strain) / unit / STRAIN_SHARE for image in (mid, coarse, *others)),
+        _smooth(shear, *STRAIN_SCALES[0]) / unit,
+        _smooth(lateral_strain, *STRAIN_SCALES[1]) / unit,
+        *(np.full(grid.shape, number, np.float32) for number in numbers),
     ]
 
 
-def block_mean(image: np.ndarray, block: int) -> np.ndarray:
-    """Mean over whole blocks along the first axis; a rest shorter than a block is left out."""
-    n_rows = image.shape[0] // block
-    return image[: n_rows * block].reshape(n_rows, block, -1).mean(axis=1)
+def pixel_mean(image: np.ndarray, n_lines: int, n_rows: int) -> np.ndarray:
+    """(line, row) -> float32 (rows // n_rows, lines // n_lines): means; a rest smaller than a pixel is left out."""
+    lines, rows = image.shape[0] // n_lines, image.shape[1] // n_rows
+    kept = image[: lines * n_lines, : rows * n_rows]
+    means = kept.reshape(lines, n_lines, rows, n_rows).mean(axis=(1, 3), dtype=np.float32)
+    return np.ascontiguousarray(means.T)
 
 
-def _smooth(image: np.ndarray, rows: float, lines: float) -> np.ndarray:
-    """Gaussian of sigma `rows` x `lines` pixels, mirrored at the edges."""
-    return cv2.GaussianBlur(image.astype(np.float32), (0, 0), sigmaX=lines, sigmaY=rows, borderType=cv2.BORDER_REFLECT)
+def interpolation(n_pixels: int, size: int, n_fine: int) -> csr_array:
+    """Sparse (n_fine, n_pixels): Catmull-Rom values at 0, 1, ... of pixels whose middles lie (size - 1) / 2 + k size.
+
+    Beyond the first and the last pixel the image goes on straight. A single pixel is repeated.
+    """
+    if n_pixels == 1:
+        return csr_array(np.ones((n_fine, 1), np.float32))
+    position = (np.arange(n_fine) - (size - 1) / 2) / size
+    first = np.clip(np.floor(position).astype(int), 0, n_pixels - 2)
+    t = position - first
+    is_inner = (t >= 0) & (t <= 1)
+    before, after = ((-0.5 * t + 1) * t - 0.5) * t, (t - 1) * t**2 / 2
+    cubic = np.stack([before, (1.5 * t - 2.5) * t * t + 1, ((-1.5 * t + 2) * t + 0.5) * t, after])
+    straight = np.stack([np.zeros_like(t), 1 - t, t, np.zeros_like(t)])
+    weights = np.where(is_inner, cubic, straight)
+    matrix = np.zeros((n_fine, n_pixels + 2), np.float32)
+    for k in range(4):
+        matrix[np.arange(n_fine), first + k] += weights[k].astype(np.float32)
+    # Pixels beyond the ends continue the image straight: twice the last one less the one before.
+    matrix[:, 1] += 2 * matrix[:, 0]
+    matrix[:, 2] -= matrix[:, 0]
+    matrix[:, -2] += 2 * matrix[:, -1]
+    matrix[:, -3] -= matrix[:, -1]
+    return csr_array(matrix[:, 1:-1])
 
 
-def _smooth_complex(image: np.ndarray, rows: float, lines: float) -> np.ndarray:
-    return _smooth(image.real, rows, lines) + 1j * _smooth(image.imag, rows, lines)
-
-
-def block_centres(n_rows: int, block: int) -> np.ndarray:
-    """(rows,) axial sample index of the middle of every block."""
-    return np.arange(n_rows) * block + (block - 1) / 2
-
-
-def to_samples(image: np.ndarray, block: int, n_samples: int) -> np.ndarray:
-    """(rows, lines) on block centres -> float32 (n_samples, lines): natural spline, straight beyond the ends."""
-    rows = block_centres(image.shape[0], block)
-    spline = CubicSpline(rows, image, axis=0, bc_type="natural")
-    samples = np.arange(n_samples)
-    inner = np.clip(samples, rows[0], rows[-1])
-    beyond = (samples - inner)[:, None]
-    slope = np.where(beyond < 0, spline(rows[0], 1), spline(rows[-1], 1))
-    return (spline(inner) + beyond * slope).astype(np.float32)
+def _smooth(image: np.ndarray, rows: float, columns: float) -> np.ndarray:
+    """Gaussian of sigma `rows` x `columns` pixels, mirrored at the edges."""
+    smoothed: np.ndarray = cv2.GaussianBlur(
+        image.astype(np.float32), (0, 0), sigmaX=columns, sigmaY=rows, borderType=cv2.BORDER_REFLECT
+    )
+    return smoothed

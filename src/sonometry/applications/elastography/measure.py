@@ -9,7 +9,9 @@ import numpy as np
 
 from sonometry.applications.elastography import APPLICATION, contrast, pairs
 from sonometry.applications.elastography.config import ElastographyConfig
+from sonometry.applications.elastography.displacement import CLASSICAL, weights_digest
 from sonometry.applications.elastography.quality import ECHO_BAND, echo_spectrum, unmeasurable
+from sonometry.applications.elastography.sequence import TemporalFilter
 from sonometry.applications.elastography.strain_image import StrainImage, applied_strain, strain_image
 from sonometry.applications.elastography.uncertainty import (
     Noise,
@@ -29,10 +31,15 @@ from sonometry.core.study import Recording
 #: Percentiles that stand for the smallest and the largest displacement.
 LOWEST, HIGHEST = 1.0, 99.0
 METHOD_NAMES = {
+    "sonometry": "AM2D corrected by a network trained on simulation",
+    "wu2018": "Wu et al. 2018, two networks trained on simulation",
     "am2d": "AM2D, 2-D analytic minimisation",
     "ncc": "windowed normalised cross-correlation",
     "glue": "GLUE, global system of all samples",
 }
+
+
+SIMULATION_ONLY = "The weights of this method were trained on simulation alone."
 
 
 def measure(
@@ -49,7 +56,7 @@ def measure(
     """
     if not isinstance(recording, RFFrames):
         raise UsageError(f"elastography needs RF frames, got a {recording.kind}")
-    method = Method(f"{METHOD_NAMES[config.method]}; {config.strain_estimator} strain", APPLICATION.version)
+    method = _method(config)
     if config.pair is not None:
         pairs.check_pair_option(config.pair, recording.n_frames)
     reason = unmeasurable(recording) or _given_pair_constant(recording, config)
@@ -67,6 +74,15 @@ def measure(
         fields |= _sequence_fields(recording, config, scores, progress)
     progress(1.0, "measured")
     return Findings(measurements, fields, (*_warnings(recording, image, config), *notes))
+
+
+def _method(config: ElastographyConfig) -> Method:
+    """What the report names as the source of its numbers. Raises DataError for weights that cannot be used."""
+    is_learned, estimator = config.method not in CLASSICAL, config.strain_estimator
+    if estimator == "automatic":
+        estimator = "its own" if is_learned else "least-squares"
+    digest = weights_digest(config.method, config.weights) if is_learned else None
+    return Method(f"{METHOD_NAMES[config.method]}; {estimator} strain", APPLICATION.version, digest)
 
 
 def _given_pair_constant(recording: RFFrames, config: ElastographyConfig) -> str | None:
@@ -96,7 +112,9 @@ def _choose(
 
 def _warnings(recording: RFFrames, image: StrainImage, config: ElastographyConfig) -> tuple[str, ...]:
     """What the reader of the report should know about the pair and the recording."""
-    said = []
+    said = list(image.notes)
+    if config.method not in CLASSICAL:
+        said.append(SIMULATION_ONLY)
     if config.pair is None and recording.n_frames > 2:
         said.append(
             f"Frames {image.pair[0]} and {image.pair[1]} (counted from 0) of {recording.n_frames} were chosen: "
@@ -115,7 +133,11 @@ def _warnings(recording: RFFrames, image: StrainImage, config: ElastographyConfi
 
 
 def _fields(recording: RFFrames, image: StrainImage) -> dict[str, np.ndarray]:
-    """Arrays of fields.npz for the measured pair."""
+    """Arrays of fields.npz for the measured pair; the standard deviations only of a method that gives them."""
+    deviations = {
+        "axial_strain_sd": image.axial_strain_sd,
+        "axial_displacement_sd_m": image.axial_displacement_sd_m,
+    }
     return {
         "axial_displacement_m": image.axial_displacement_m,
         "lateral_displacement_m": image.lateral_displacement_m,
@@ -125,6 +147,7 @@ def _fields(recording: RFFrames, image: StrainImage) -> dict[str, np.ndarray]:
         "depth_m": recording.depth_m,
         "lateral_m": recording.lateral_m,
         "pair_frames": np.array(image.pair),
+        **{name: array for name, array in deviations.items() if array is not None},
     }
 
 
@@ -134,9 +157,11 @@ def _sequence_fields(
     """Strain of the pairs that lead through the sequence, NaN where a pair lost lock."""
     chosen = pairs.chain(scores, recording.n_frames, config)
     strains = np.full((len(chosen), *recording.samples.shape[1:]), np.nan, np.float32)
+    temporal = TemporalFilter(recording)
     for k, pair in enumerate(chosen):
         progress(0.75 + 0.25 * k / len(chosen), "tracking the sequence")
         image = strain_image(recording, pair, config)
+        image = temporal.push(image) if config.temporal_filter else image
         strains[k][image.valid] = image.axial_strain[image.valid]
     return {"axial_strain_sequence": strains, "sequence_pairs": np.array(chosen, dtype=int).reshape(-1, 2)}
 

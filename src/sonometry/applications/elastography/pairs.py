@@ -19,7 +19,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from sonometry.applications.elastography.config import ElastographyConfig
-from sonometry.applications.elastography.displacement import METHODS, TrackingSetup
+from sonometry.applications.elastography.displacement import CLASSICAL, METHODS, TrackingSetup
 from sonometry.applications.elastography.quality import LIMITED_BELOW, WITHHELD_BELOW, holds_echo
 from sonometry.applications.elastography.strain_image import applied_strain
 from sonometry.core.application import Progress
@@ -58,6 +58,8 @@ class PairScores:
         self._frames = recording.samples[:, :, first : first + COMPARED_LINES]
         self._setup = TrackingSetup.of(recording)
         self._config = config
+        # A learned method begins with AM2D, which is enough to tell good pairs from bad ones.
+        self._method = config.method if config.method in CLASSICAL else "am2d"
         self._known: dict[tuple[int, int], Candidate] = {}
 
     @property
@@ -75,7 +77,7 @@ class PairScores:
         earlier, later = (np.ascontiguousarray(self._frames[i]) for i in pair)
         if np.ptp(earlier) == 0 or np.ptp(later) == 0 or np.array_equal(earlier, later):
             return Candidate(pair, 0.0, 0.0, 0.0, 0.0)
-        moved = METHODS[self._config.method](earlier, later, context=self._setup)
+        moved = METHODS[self._method](earlier, later, context=self._setup)
         correlation = max(0.0, float(np.median(moved.correlation)))
         valid = moved.has_lock & (moved.correlation >= self._config.quality_threshold)
         share = float(valid[holds_echo(earlier)].mean())

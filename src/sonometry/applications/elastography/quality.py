@@ -2,7 +2,8 @@
 
 Quality is the normalised correlation of the earlier frame with the later one after motion compensation, in a window of
 a few pulse lengths: 1 where the frames show the same tissue in the same place, about 0 where they do not. Frames that
-have nothing in common stay near 0 although the tracker did its best, so 0.5 separates the two widely.
+have nothing in common stay near 0 although the tracker did its best, so 0.5 separates the two widely. A method that
+knows its own error lowers it further.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ import numpy as np
 import scipy.fft
 from scipy.ndimage import maximum_filter, uniform_filter1d
 
-from sonometry.applications.elastography.displacement import MINIMUM_SHAPE, Displacement
+from sonometry.applications.elastography.displacement import MINIMUM_SHAPE, Displacement, LearnedDisplacement
 from sonometry.core.measurement import Status
 from sonometry.core.rf import RFFrames
 
@@ -76,8 +77,15 @@ def echo_spectrum(frame: np.ndarray, sampling_rate_hz: float) -> tuple[np.ndarra
 
 
 def quality_map(displacement: Displacement) -> np.ndarray:
-    """float32 (axial, line), 0 to 1: correlation after motion compensation, 0 where it is negative."""
+    """float32 (axial, line), 0 to 1: correlation after motion compensation, 0 where it is negative.
+
+    A learned method also says how far off it may be; quality is then no more than 1 / (1 + (sd / believed sd)^2), which
+    is a half where a pixel is as likely wrong by half a sample as not.
+    """
     quality: np.ndarray = np.clip(displacement.correlation, 0.0, 1.0)
+    if isinstance(displacement, LearnedDisplacement) and displacement.axial_sd_samples is not None:
+        doubt = (displacement.axial_sd_samples / np.float32(displacement.believed_sd_samples)) ** 2
+        quality = np.minimum(quality, 1 / (1 + doubt))
     return quality
 
 

@@ -8,7 +8,14 @@ from dataclasses import dataclass
 import numpy as np
 
 from sonometry.applications.elastography.config import ElastographyConfig
-from sonometry.applications.elastography.displacement import METHODS, Displacement, TrackingSetup
+from sonometry.applications.elastography.displacement import (
+    CLASSICAL,
+    METHODS,
+    Displacement,
+    LearnedConfig,
+    LearnedDisplacement,
+    TrackingSetup,
+)
 from sonometry.applications.elastography.quality import Verdict, holds_echo, judge, quality_map
 from sonometry.core.measurement import Status
 from sonometry.core.rf import Geometry, RFFrames
@@ -23,6 +30,8 @@ class StrainImage:
     pair : earlier and later frame, counted from 0. Displacement is later minus earlier, m; axial positive away from
     the probe, lateral positive with the line index. axial_strain : fraction, compression negative; finite everywhere,
     to be believed where `valid`. quality : 0 to 1.
+    axial_strain_sd, axial_displacement_sd_m : standard deviations, where the method gives them.
+    notes : what the reader of a report should know about this pair.
     """
 
     pair: tuple[int, int]
@@ -32,6 +41,9 @@ class StrainImage:
     quality: np.ndarray
     valid: np.ndarray
     verdict: Verdict
+    axial_strain_sd: np.ndarray | None = None
+    axial_displacement_sd_m: np.ndarray | None = None
+    notes: tuple[str, ...] = ()
 
 
 def strain_image(recording: RFFrames, pair: tuple[int, int], config: ElastographyConfig) -> StrainImage:
@@ -40,20 +52,39 @@ def strain_image(recording: RFFrames, pair: tuple[int, int], config: Elastograph
     setup = TrackingSetup.of(recording)
     if np.array_equal(earlier, later):
         return _at_rest(pair, earlier.shape)
-    moved = METHODS[config.method](earlier, later, context=setup)
+    moved = track_pair(earlier, later, setup, config)
     axial_m = (moved.axial_samples * np.float32(recording.axial_step_m)).astype(np.float32)
     quality = quality_map(moved)
     has_echo = holds_echo(earlier, _margin(recording, config))
     valid = moved.has_lock & (quality >= config.quality_threshold) & has_echo
+    learned = moved if isinstance(moved, LearnedDisplacement) else None
+    own_strain = learned is not None and config.strain_estimator == "automatic"
+    axial_sd = None if learned is None else learned.axial_sd_samples
     return StrainImage(
         pair,
         axial_m,
         (moved.lateral_lines * line_distance_m(recording)[:, None]).astype(np.float32),
-        axial_strain(axial_m, recording.axial_step_m, config),
+        learned.axial_strain if learned and own_strain else axial_strain(axial_m, recording.axial_step_m, config),
         quality,
         valid,
         judge(valid, quality, has_echo),
+        learned.strain_sd if learned and own_strain else None,
+        None if axial_sd is None else axial_sd * np.float32(recording.axial_step_m),
+        (UNREFINED,) if learned and not learned.is_refined else (),
     )
+
+
+#: Said when a learned correction was given up.
+UNREFINED = "The learned correction did not make the frames agree better, so displacement and strain are those of AM2D."
+
+
+def track_pair(
+    earlier: np.ndarray, later: np.ndarray, setup: TrackingSetup, config: ElastographyConfig
+) -> Displacement:
+    """Motion of one pair by the method of `config`, with the weights it names."""
+    if config.method in CLASSICAL:
+        return METHODS[config.method](earlier, later, context=setup)
+    return METHODS[config.method](earlier, later, context=setup, config=LearnedConfig(weights=config.weights))
 
 
 def _margin(recording: RFFrames, config: ElastographyConfig) -> tuple[int, int]:

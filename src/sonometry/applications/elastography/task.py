@@ -1,7 +1,7 @@
-"""What the refinement network learns: the motion and strain that a prior displacement left over, on simulated pairs.
+"""What the refinement network learns: the motion and strain that AM2D left over, on simulated pairs.
 
-Every sample is a simulated pair with exact truth, tracked by AM2D; in one of six a smooth error is added, so that the
-network also learns what a bad prior looks like. Samples are a function of (seed, index).
+Every sample is a simulated pair with exact truth, tracked by AM2D; in some a smooth error is added, so that the network
+also learns what a bad prior looks like. Samples are a function of (seed, index).
 """
 
 from __future__ import annotations
@@ -17,18 +17,19 @@ import torch
 from torch import nn
 from torch.utils.data import Dataset
 
-from sonometry.applications.elastography.displacement import METHODS, Displacement, TrackingSetup
+from sonometry.applications.elastography import am2d
+from sonometry.applications.elastography.displacement import TrackingSetup
 from sonometry.applications.elastography.features import (
     CHANNELS,
     LATERAL_UNIT_LINES,
     OUTPUTS,
     STRAIN_SHARE,
     RefinementGrid,
-    block_mean,
     refinement_features,
 )
-from sonometry.applications.elastography.refine import PRIOR
+from sonometry.applications.elastography.refine import WEIGHTS
 from sonometry.applications.elastography.task_config import TaskConfig
+from sonometry.applications.elastography.wu2018_task import PatchTask
 from sonometry.core.application import Simulated
 from sonometry.core.errors import UsageError
 from sonometry.core.rf import RFFrames
@@ -45,13 +46,17 @@ _MIRRORED_CHANNELS = [CHANNELS.index(c) for c in ("lateral_mid", "lateral_coarse
 _MIRRORED_TARGETS = [OUTPUTS.index("lateral")]
 #: A residual beyond this many units counts as lost, and is told by the variance alone.
 _LOST = 40.0
+#: Weight of the pixels beside the edges of the image, where every method is worse, and how many they are.
+_EDGE_WEIGHT, _EDGE_ROWS, _EDGE_COLUMNS = 0.1, 16, 4
+#: Errors below this many units are not worth a smaller loss. Degrees of freedom of the likelihood.
+_SMALLEST, _FREEDOM = 0.02, 4.0
 
 
 class ElastographyTask:
     """The refinement network, its simulated pairs and its loss."""
 
-    name = "elastography-refinement"
-    monitor = "strain_rmse"
+    name = WEIGHTS
+    monitor = "strain_error"
 
     def __init__(self, config: TaskConfig, folder: Path) -> None:
         self.config = config
@@ -64,43 +69,44 @@ class ElastographyTask:
         return PairDataset(self.config, self.folder / self.config.pool_folder, seed, n_samples, first)
 
     def validation_data(self) -> Dataset[Any]:
-        return ValidationPairs(self.config.n_validation, self.folder / "validation")
+        return ValidationPairs(self.config, self.folder / "validation")
 
     def losses(self, network: nn.Module, batch: Mapping[str, torch.Tensor]) -> dict[str, torch.Tensor]:
-        """Errors in the units of the outputs, weighted so that each part is of order one."""
-        features, target, mask = batch["features"], batch["target"], batch["mask"]
-        output = network(features.contiguous(memory_format=torch.channels_last))
-        error = (output[:, :3] - target) * mask
-        axial, lateral, strain = (_root_mean_square(error[:, i : i + 1], mask) for i in range(3))
-        tie = _root_mean_square(self._tie(output, batch), mask[:, :, 1:-1])
-        variance = _likelihood(error.detach(), output[:, 3:], mask)
-        of_strain = self.config.strain_weight * strain + self.config.tie_weight * tie
-        loss = 0.5 * axial + 0.2 * lateral + of_strain + self.config.variance_weight * variance
-        strain_rmse = (strain * batch["strain_unit"]).mean()
-        parts = {"loss": loss.mean(), "axial": axial.mean(), "lateral": lateral.mean(), "strain": strain.mean()}
-        return {**parts, "tie": tie.mean(), "variance": variance, "strain_rmse": strain_rmse}
+        """Logarithms of the errors of every sample, so that a hard pair does not drown the easy ones.
 
-    def _tie(self, output: torch.Tensor, batch: Mapping[str, torch.Tensor]) -> torch.Tensor:
-        """Gradient of the displacement error along depth, in units of strain: central differences over two blocks."""
-        error = (output[:, :1] - batch["target"][:, :1]) * batch["axial_to_strain"]
-        gradient: torch.Tensor = (error[:, :, 2:] - error[:, :, :-2]) / 2 * batch["mask"][:, :, 1:-1]
-        return gradient
+        `strain_error` is the geometric mean over samples of the strain error, as a share of the applied strain.
+        """
+        features, target, mask = batch["features"], batch["target"], batch["mask"]
+        output = network(features.contiguous(memory_format=torch.channels_last)).float()
+        error = output[:, :3] - target
+        axial, lateral, strain = (_log_rms(error[:, i : i + 1], mask) for i in range(3))
+        slope = (error[:, :1, 2:] - error[:, :1, :-2]) / 2 * batch["axial_to_strain"][:, None, None, None]
+        inner = mask[:, :, 1:-1] * mask[:, :, 2:] * mask[:, :, :-2]
+        tie = _log_rms(slope, inner)
+        variance = _likelihood(error.detach(), output[:, 3:], mask)
+        of = self.config
+        loss = of.axial_weight * axial + of.lateral_weight * lateral + of.strain_weight * strain + of.tie_weight * tie
+        loss = loss.mean() + of.variance_weight * variance
+        errors = {"axial": axial, "lateral": lateral, "strain": strain, "tie": tie}
+        parts = {name: value.mean() for name, value in errors.items()}
+        return {"loss": loss, **parts, "variance": variance, "strain_error": parts["strain"] + np.log(STRAIN_SHARE)}
 
     def export(self, network: nn.Module, folder: Path, *, recipe: Mapping[str, Any]) -> None:
         meta = {"channels": CHANNELS, "outputs": OUTPUTS, "widths": self.config.widths, "recipe": recipe}
         export_network(network, folder, self.name, n_in=len(CHANNELS), metadata=meta)
 
 
-def _root_mean_square(error: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
-    """(B,) root of the mean square over the masked pixels of each sample."""
-    total = error.square().sum(dim=(1, 2, 3))
-    return (total / mask.sum(dim=(1, 2, 3)).clamp(min=1) + 1e-8).sqrt()
+def _log_rms(error: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
+    """(B,) logarithm of the weighted root mean square over the pixels of each sample."""
+    total = (error.square() * mask).sum(dim=(1, 2, 3))
+    return 0.5 * (total / mask.sum(dim=(1, 2, 3)).clamp(min=1) + _SMALLEST**2).log()
 
 
 def _likelihood(error: torch.Tensor, log_variance: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
-    """Mean negative Gaussian log-likelihood of known errors under the predicted variances."""
-    bounded = log_variance.clamp(-14, 8)
-    value = 0.5 * (error.square().clamp(max=_LOST**2) * torch.exp(-bounded) + bounded) * mask
+    """Mean negative log-likelihood of known errors under Student's t of the predicted scales, whose tails are heavy."""
+    bounded = log_variance.clamp(-14, 10)
+    tail = 0.5 * (_FREEDOM + 1) * torch.log1p(error.square() * torch.exp(-bounded) / _FREEDOM)
+    value = (0.5 * bounded + tail) * mask
     return value.sum() / (mask.sum() * error.shape[1]).clamp(min=1)
 
 
@@ -116,22 +122,31 @@ class PairDataset(Dataset[dict[str, np.ndarray]]):
     def __getitem__(self, index: int) -> dict[str, np.ndarray]:
         if index >= self.n_samples:
             raise IndexError(index)
-        rng = np.random.default_rng([self.seed, self.first + index])
-        member = int(rng.integers(self.config.pool)) if self.config.pool else self.first + index
-        return _augmented(self._member(member), self.config, rng)
+        number = self.first + index
+        rng = np.random.default_rng([self.seed, number])
+        return _augmented(self.member(self._drawn(number, rng)), self.config, rng)
 
-    def _member(self, member: int) -> dict[str, np.ndarray]:
+    def _drawn(self, number: int, rng: np.random.Generator) -> int:
+        """Which pair sample `number` shows: one of a pool that grows while training goes on, or one of its own."""
+        if not self.config.pool:
+            return number
+        available = min(self.config.pool, self.config.pool_start + number // self.config.pool_growth)
+        return int(rng.integers(max(1, available)))
+
+    def member(self, member: int) -> dict[str, np.ndarray]:
+        """A pair of the pool, made when it is not there yet."""
         seed = FIRST_TRAINING_SEED + 10_000_000 * self.seed + member
         if not self.config.pool:
-            return make_sample(seed, self.config.paper_share)
+            return _edges_weighted(make_sample(seed, self.config.paper_share))
         return cached(self.pool / f"{member:06d}.npz", lambda: make_sample(seed, self.config.paper_share))
 
 
 class ValidationPairs(Dataset[dict[str, np.ndarray]]):
-    """Whole pairs at the paper's setting, the same in every run."""
+    """Whole pairs at the paper's setting, every fourth of the wide distribution, the same in every run."""
 
-    def __init__(self, n_pairs: int, folder: Path) -> None:
-        self.n_pairs, self.folder = n_pairs, folder
+    def __init__(self, config: TaskConfig, folder: Path) -> None:
+        self.n_pairs, self.folder = config.n_validation, folder
+        self.multiple = 2 ** len(config.widths), 2 ** (len(config.widths) - 1)
 
     def __len__(self) -> int:
         return self.n_pairs
@@ -140,8 +155,10 @@ class ValidationPairs(Dataset[dict[str, np.ndarray]]):
         if index >= self.n_pairs:
             raise IndexError(index)
         seed = FIRST_VALIDATION_SEED + index
-        sample = cached(self.folder / f"{index:03d}.npz", lambda: make_sample(seed, 1.0))
-        return _cropped(sample, sample["features"].shape[1] // 16 * 16, sample["features"].shape[2] // 8 * 8, 0, 0)
+        make = random_sample if index % 4 == 3 else paper_sample
+        sample = cached(self.folder / f"{index:03d}.npz", lambda: make(seed))
+        rows, lines = (n // m * m for n, m in zip(sample["features"].shape[1:], self.multiple, strict=True))
+        return _cropped(sample, max(rows, self.multiple[0]), max(lines, self.multiple[1]), 0, 0)
 
 
 def cached(path: Path, make: Any) -> dict[str, np.ndarray]:
@@ -151,65 +168,89 @@ def cached(path: Path, make: Any) -> dict[str, np.ndarray]:
         with atomic_file(path) as temporary, open(temporary, "wb") as stream:
             np.savez(stream, **{k: v.astype(np.float16) if v.ndim == 3 else v for k, v in make().items()})
     with np.load(path) as arrays:
-        return {k: v.astype(np.float32) for k, v in arrays.items()}
+        return _edges_weighted({k: v.astype(np.float32) for k, v in arrays.items()})
+
+
+def _edges_weighted(sample: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """The sample with a mask that counts the edges of the image little."""
+    weight = np.full_like(sample["mask"], _EDGE_WEIGHT)
+    weight[:, _EDGE_ROWS:-_EDGE_ROWS, _EDGE_COLUMNS:-_EDGE_COLUMNS] = 1.0
+    return {**sample, "mask": sample["mask"] * weight}
 
 
 def make_sample(seed: int, paper_share: float) -> dict[str, np.ndarray]:
-    """Simulate one pair and return features, targets and units on the grid of the network."""
+    """One simulated pair of either distribution as features, targets and units on the grid of the network."""
     _one_thread()
-    rng = np.random.default_rng([seed, 7])
-    pair = paper_pair(seed) if rng.random() < paper_share else random_pair(seed)
-    return sample_of(pair, rng)
+    is_paper = np.random.default_rng([seed, 6]).random() < paper_share
+    return varied_paper_sample(seed) if is_paper else random_sample(seed)
 
 
-def sample_of(pair: Simulated, rng: np.random.Generator) -> dict[str, np.ndarray]:
+def paper_sample(seed: int) -> dict[str, np.ndarray]:
+    """A pair at the paper's setting."""
+    return sample_of(paper_pair(seed), np.random.default_rng([seed, 7]), disturbed_share=0.0)
+
+
+def varied_paper_sample(seed: int) -> dict[str, np.ndarray]:
+    """A pair like the paper's: four in ten of 0.15 to 5.5 % compression, half with 10 to 40 dB of noise."""
+    rng = np.random.default_rng([seed, 8])
+    compression = float(np.exp(rng.uniform(np.log(0.0015), np.log(0.055)))) if rng.random() < 0.4 else None
+    snr_db = float(rng.uniform(10, 40)) if rng.random() < 0.5 else 30.0
+    pair = paper_pair(seed, compression=compression, snr_db=snr_db)
+    return sample_of(pair, np.random.default_rng([seed, 7]), disturbed_share=0.05)
+
+
+def random_sample(seed: int) -> dict[str, np.ndarray]:
+    """A pair of the wide distribution, with 64 to 192 lines."""
+    rng = np.random.default_rng([seed, 9])
+    pair = random_pair(seed, n_lines=int(rng.choice([64, 128, 128, 192])))
+    return sample_of(pair, np.random.default_rng([seed, 7]), disturbed_share=0.15)
+
+
+def sample_of(pair: Simulated, rng: np.random.Generator, *, disturbed_share: float) -> dict[str, np.ndarray]:
     """Features, target (axial, lateral, strain in the units of the outputs) and mask of one simulated pair."""
     frames = pair.recording
     assert isinstance(frames, RFFrames)
-    earlier, later = (frame / (np.std(frame) + 1e-30) for frame in frames.samples)
     context = TrackingSetup.of(frames)
-    truth = _truth(pair, frames)
-    features, grid = refinement_features(earlier, later, _prior(frames, context, rng), context=context)
-    target, mask = _target(truth, grid)
+    echo, motion = am2d.track_baseband(frames.samples[0], frames.samples[1], context=context)
+    if rng.random() < disturbed_share:
+        motion = _disturbed(motion, 2 * np.pi / echo.band.carrier_rad, rng)
+    features, grid = refinement_features(echo, motion, context=context)
+    target, mask = _target(_truth(pair, frames, echo.band.step), motion, grid)
     mask = mask * (features[CHANNELS.index("inside")] > 0.99)[None]
+    pixel_samples = grid.rows_per_pixel * echo.band.step
     return {
         "features": features,
         "target": target,
         "mask": mask.astype(np.float32),
-        "axial_to_strain": (grid.axial_unit / grid.block / grid.strain_unit / STRAIN_SHARE)[None].astype(np.float32),
+        "axial_to_strain": np.float32(grid.axial_unit / pixel_samples / grid.strain_unit / STRAIN_SHARE),
         "strain_unit": np.float32(STRAIN_SHARE * grid.strain_unit),
     }
 
 
-def _truth(pair: Simulated, frames: RFFrames) -> dict[str, np.ndarray]:
-    """The true motion in samples and lines, and the true strain."""
-    pitch = TrackingSetup.of(frames).line_pitch_m
-    return {
-        "axial": (pair.truth["axial_displacement_m"] / frames.axial_step_m).astype(np.float32),
-        "lateral": (pair.truth["lateral_displacement_m"] / pitch).astype(np.float32),
-        "strain": pair.truth["axial_strain"].astype(np.float32),
-    }
+def _truth(pair: Simulated, frames: RFFrames, step: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """True axial motion in samples, lateral in lines, and strain, on the rows of the baseband (line, row)."""
+    pitch_m = TrackingSetup.of(frames).line_pitch_m
+    units = {"axial_displacement_m": frames.axial_step_m, "lateral_displacement_m": pitch_m, "axial_strain": 1.0}
+    axial, lateral, strain = (pair.truth[name][::step].T / unit for name, unit in units.items())
+    return axial, lateral, strain
 
 
-def _target(truth: Mapping[str, np.ndarray], grid: RefinementGrid) -> tuple[np.ndarray, np.ndarray]:
+def _target(
+    truth: tuple[np.ndarray, np.ndarray, np.ndarray], motion: np.ndarray, grid: RefinementGrid
+) -> tuple[np.ndarray, np.ndarray]:
     """What the network should say, and where its error counts: not where the prior is lost beyond repair."""
-    axial = grid.sign * (block_mean(truth["axial"], grid.block) - grid.prior_axial) / grid.axial_unit
-    lateral = grid.sign * (block_mean(truth["lateral"], grid.block) - grid.prior_lateral) / LATERAL_UNIT_LINES
-    strain_unit = STRAIN_SHARE * grid.strain_unit
-    strain = grid.sign * (block_mean(truth["strain"], grid.block) - grid.prior_strain) / strain_unit
-    is_kept = (np.abs(axial) < _LOST) & (np.abs(lateral) < _LOST)
+    axial = grid.sign * grid.from_baseband(truth[0] - motion[0]) / grid.axial_unit
+    lateral = grid.sign * grid.from_baseband(truth[1] - motion[1]) / LATERAL_UNIT_LINES
+    strain = grid.sign * (grid.from_baseband(truth[2]) - grid.prior_strain) / (STRAIN_SHARE * grid.strain_unit)
+    is_kept = (np.abs(axial) < _LOST) & (np.abs(lateral) < 2 * _LOST)
     return np.clip(np.stack([axial, lateral, strain]), -_LOST, _LOST).astype(np.float32), is_kept[None]
 
 
-def _prior(frames: RFFrames, context: TrackingSetup, rng: np.random.Generator) -> Displacement:
-    """What the tracker finds, disturbed in one pair of six."""
-    tracked = METHODS[PRIOR](frames.samples[0], frames.samples[1], context=context)
-    if rng.random() > 1 / 6:
-        return tracked
-    axial_error = 10 ** rng.uniform(-3.5, -1.5) * context.samples_per_period
-    axial = tracked.axial_samples + axial_error * _smooth_noise(tracked.axial_samples.shape, rng)
-    lateral = tracked.lateral_lines + 10 ** rng.uniform(-2.5, -1) * _smooth_noise(tracked.axial_samples.shape, rng)
-    return Displacement(axial.astype(np.float32), lateral.astype(np.float32), tracked.correlation, tracked.has_lock)
+def _disturbed(motion: np.ndarray, period_samples: float, rng: np.random.Generator) -> np.ndarray:
+    """A motion (2, line, row) with a smooth error of at most a thirtieth of a period and a tenth of a line."""
+    sizes = 10 ** rng.uniform(-3.5, -1.5) * period_samples, 10 ** rng.uniform(-2.5, -1)
+    errors = [size * _smooth_noise(motion.shape[1:], rng) for size in sizes]
+    return (motion + np.stack(errors)).astype(np.float32)
 
 
 def _smooth_noise(shape: tuple[int, ...], rng: np.random.Generator) -> np.ndarray:
@@ -262,8 +303,8 @@ def _one_thread() -> None:
         os.environ["OMP_NUM_THREADS"] = "1"
 
 
-def task(config: TaskConfig, folder: Path, data: Path | None) -> ElastographyTask:
+def task(config: TaskConfig, folder: Path, data: Path | None) -> ElastographyTask | PatchTask:
     """The task of `sonometry train elastography`; its data are simulated on the way, so it takes none."""
     if data is not None:
         raise UsageError("elastography trains on pairs that it simulates itself; leave --data away")
-    return ElastographyTask(config, folder)
+    return ElastographyTask(config, folder) if config.network == "refinement" else PatchTask(config, folder)
