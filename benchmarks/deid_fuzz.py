@@ -66,28 +66,30 @@ def main() -> int:
 
 def run(first: int, n_files: int, seed: int, limit_s: float) -> Iterator[dict[str, Any]]:
     """Results of all files in order; a process that dies or hangs is started again behind its file."""
+    suspected = -1  # a computer that was asleep looks like a hang: such a file is tried once more
     while first < n_files:
         words = [sys.executable, __file__, "--serve", str(first), "--files", str(n_files), "--seed", str(seed)]
         process = subprocess.Popen(words, stdout=subprocess.PIPE, text=True)
         lines: queue.Queue[str] = queue.Queue()
         threading.Thread(target=_pump, args=(process, lines), daemon=True).start()
         patience_s = limit_s + 60  # the process starts first
-        while first < n_files:
-            try:
-                line = lines.get(timeout=patience_s)
-            except queue.Empty:
-                line, died = "", "hang"
-                process.kill()
-            else:
-                died = "crash of the process"
-            if not line.endswith("\n"):
-                yield {"file": first, "what": "unknown", "outcomes": {"process": died}, "leaks": [], "seconds": limit_s}
-                first += 1
-                break
+        while first < n_files and (line := _next_line(lines, patience_s)).endswith("\n"):
             yield json.loads(line)
             first, patience_s = first + 1, limit_s
+        died = "crash of the process" if process.poll() is not None else "hang"
         process.kill()
         process.wait()
+        if first < n_files and suspected == first:
+            yield {"file": first, "what": "unknown", "outcomes": {"process": died}, "leaks": [], "seconds": limit_s}
+            first += 1
+        suspected = first
+
+
+def _next_line(lines: queue.Queue[str], patience_s: float) -> str:
+    try:
+        return lines.get(timeout=patience_s)
+    except queue.Empty:
+        return ""
 
 
 def _pump(process: subprocess.Popen[str], lines: queue.Queue[str]) -> None:

@@ -103,15 +103,20 @@ def given_splits(groups: Iterable[Group]) -> dict[str, str]:
 
 #: ("class", name), ("vendor", name), ("clips", "") and ("subjects", "").
 Feature = tuple[str, str]
+_CLIPS, _SUBJECTS = ("clips", ""), ("subjects", "")
 
 
 def _features(groups: Iterable[Group]) -> dict[str, dict[Feature, int]]:
     """For every subject its clips by class and by vendor, all its clips, and itself."""
     counts: dict[str, dict[Feature, int]] = {}
     for subject, label, vendor, _, n_clips in groups:
-        own = counts.setdefault(subject, {("subjects", ""): 1})
-        for feature in (("class", label), ("vendor", vendor), ("clips", "")):
-            own[feature] = own.get(feature, 0) + n_clips
+        own = counts.get(subject)
+        if own is None:
+            own = counts[subject] = {_SUBJECTS: 1, _CLIPS: 0}
+        own[_CLIPS] += n_clips
+        class_, of_vendor = ("class", label), ("vendor", vendor)
+        own[class_] = own.get(class_, 0) + n_clips
+        own[of_vendor] = own.get(of_vendor, 0) + n_clips
     return counts
 
 
@@ -125,7 +130,7 @@ def _rarest_first(
     def rank(subject: str) -> tuple[int, int, int]:
         own = counts[subject]
         rarest = min(holders[feature] for feature in own if feature[0] == "class")
-        return rarest, -own["clips", ""], chance[subject]
+        return rarest, -own[_CLIPS], chance[subject]
 
     return sorted(subjects, key=rank)
 
@@ -140,9 +145,10 @@ class _Filling:
             for feature, n in own.items():
                 totals[feature] += n
         # test before validation: of two patients of a class, one is learnt from and one is tested on
-        names = [name for name in ("train", "test", "validation") if shares[name] > 0]
+        order = {"train": 0, "test": 1, "validation": 2}
+        names = sorted((name for name in shares if shares[name] > 0), key=lambda name: order.get(name, 0))
         self.demand = {name: {f: shares[name] * n for f, n in totals.items()} for name in names}
-        self.held: dict[str, dict[Feature, int]] = {name: dict.fromkeys(totals, 0) for name in NAMES}
+        self.held: dict[str, dict[Feature, int]] = {name: dict.fromkeys(totals, 0) for name in {*shares, *NAMES}}
 
     def put(self, subject: str, split: str) -> None:
         """Count a subject into a split."""
@@ -177,6 +183,29 @@ class _Filling:
             if not there and feature[0] == "class":
                 cost -= _PRESENCE
         return cost
+
+
+def folds(groups: Sequence[Group], k: int, *, seed: int) -> dict[str, int]:
+    """Fold 0 ... k-1 of every subject, classes and vendors spread alike; the splits that subjects have do not matter.
+
+    Raises UsageError for fewer than two folds, DataError for fewer subjects than folds.
+    """
+    if k < 2:
+        raise UsageError(f"cross-validation needs at least 2 folds, got {k}")
+    subjects = sorted({group.subject for group in groups})
+    if len(subjects) < k:
+        raise DataError(f"{k} folds need as many patients, there are {len(subjects)}; use fewer folds")
+    counts = _features(groups)
+    names = [str(number) for number in range(k)]
+    filling = _Filling(counts, dict.fromkeys(names, 1 / k))
+    order = _rarest_first(subjects, counts, np.random.default_rng(seed))
+    placed = {subject: filling.place(subject) for subject in order}
+    for _ in range(min(_MOST_PASSES, _MOST_MOVES // max(len(order), 1))):
+        moved = {subject: filling.replace(subject, placed[subject]) for subject in order}
+        if moved == placed:
+            break
+        placed = moved
+    return {subject: int(name) for subject, name in placed.items()}
 
 
 @dataclass(frozen=True)

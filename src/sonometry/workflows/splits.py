@@ -82,7 +82,7 @@ def _of_manifest(path: Path, shares: Shares, seed: int, label: str | None, redo:
 
 def _of_catalogue(catalogue: Catalogue, shares: Shares, seed: int, label: str | None, redo: bool) -> SplitsResult:
     column = _column(label, catalogue.label_names())
-    groups = [Group(*group) for group in catalogue.groups(column)]
+    groups = list(map(Group._make, catalogue.groups(column)))
     result = _split(groups, shares, seed, label, redo)
     catalogue.assign(result.splits, replace=redo)
     written: list[Path] = []
