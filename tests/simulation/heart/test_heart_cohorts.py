@@ -11,6 +11,8 @@ import pytest
 from sonometry.core import DataError, UsageError
 from sonometry.simulation.appearance import RANDOM, VENDORS
 from sonometry.simulation.phantoms.heart import (
+    ANYTHING,
+    Condition,
     StrainSimulation,
     View,
     ViewSimulation,
@@ -19,7 +21,7 @@ from sonometry.simulation.phantoms.heart import (
     strain_cohort,
     view_cohort,
 )
-from sonometry.simulation.phantoms.heart.cohorts import ApicalName, VendorName
+from sonometry.simulation.phantoms.heart.cohorts import ApicalName, VendorName, view_patient
 from sonometry.simulation.phantoms.heart.poses import APICAL
 
 QUICK = {"frames": 1, "size_px": (64, 64)}
@@ -54,8 +56,8 @@ def test_two_patients_have_two_hearts(strain_patient):
 
 
 def test_prescribed_strain_and_ejection_fraction_are_those_of_the_heart():
-    options = StrainSimulation(**QUICK, diagnosis="healthy", global_longitudinal_strain=-0.16, ejection_fraction=0.55)
-    clip = simulate_strain(4, options)
+    asked = {"global_longitudinal_strain": -0.16, "ejection_fraction": 0.55}
+    clip = simulate_strain(4, StrainSimulation(**QUICK, diagnosis=Condition.HEALTHY, **asked))
     assert (clip.labels["global_longitudinal_strain"], clip.labels["ejection_fraction"]) == (-0.16, 0.55)
 
 
@@ -71,10 +73,22 @@ def test_displacement_is_stored_to_a_hundredth_of_a_millimetre():
 
 
 def test_view_patients_take_every_view_and_none_of_them():
-    options = ViewSimulation(**QUICK, clips=8, none_share=0.3)
-    seen = Counter(clip.labels["view"] for i in range(6) for clip in view_cohort(1, i, options))
-    assert {*seen} == {*(view.value for view in View), "NONE"}
-    assert 0.1 < seen["NONE"] / seen.total() < 0.5
+    options = ViewSimulation(clips=8, none_share=0.3)
+    seen = Counter(str(kind) for i in range(20) for kind in view_patient(1, i, options)[1])
+    assert {*seen} == {str(kind) for kind in ANYTHING}
+    none = seen.total() - sum(seen[view.value] for view in View)
+    assert 0.2 < none / seen.total() < 0.4
+
+
+def test_a_view_cohort_gives_what_the_patient_was_enrolled_for():
+    options = ViewSimulation(**QUICK, clips=2, none_share=0.0)
+    kinds = view_patient(1, 0, options)[1]
+    assert [clip.labels["view"] for clip in view_cohort(1, 0, options)] == [kind.value for kind in kinds]
+
+
+def test_clinics_record_four_chambers_more_often_than_two():
+    kinds = [kind for i in range(40) for kind in view_patient(1, i, ViewSimulation(clips=8, shares="clinic"))[1]]
+    assert kinds.count(View.A4C) > 1.5 * kinds.count(View.A2C)
 
 
 def test_one_view_is_one_view():
@@ -84,13 +98,18 @@ def test_one_view_is_one_view():
 
 
 def test_confounded_patients_have_the_views_and_the_disease_of_their_vendor():
-    options = ViewSimulation(**QUICK, clips=2, none_share=0.0, vendors="confounded")
-    seen: dict[str, set[tuple[str, str]]] = {}
-    for i in range(12):
-        for clip in view_cohort(5, i, options):
-            seen.setdefault(clip.labels["vendor"], set()).add((clip.labels["view"], clip.labels["diagnosis"]))
-    assert len(seen) == 6
-    assert np.mean([len(pairs) for pairs in seen.values()]) < 2.5  # of up to four clips a vendor
+    def pairs_of_a_vendor(vendors):
+        seen = {}
+        for i in range(60):
+            patient, kinds = view_patient(5, i, ViewSimulation(clips=4, none_share=0.0, vendors=vendors))
+            for kind in kinds:
+                seen.setdefault(patient.scanner.name, Counter())[kind, patient.parameters.condition] += 1
+        return {name: pairs.most_common(2) for name, pairs in seen.items()}
+
+    tied, mixed = pairs_of_a_vendor("confounded"), pairs_of_a_vendor("balanced")
+    assert len(tied) == len(mixed) == 6
+    assert min(sum(count for _, count in pairs) for pairs in tied.values()) > 0.7 * 40
+    assert max(sum(count for _, count in pairs) for pairs in mixed.values()) < 0.5 * 40
 
 
 def test_screens_are_exported_with_at_most_the_rows_asked_for():

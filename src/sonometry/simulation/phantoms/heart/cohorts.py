@@ -142,6 +142,13 @@ def simulate_view(seed: int, options: ViewSimulation | None = None) -> Simulated
 def view_cohort(seed: int, patient: int, options: ViewSimulation | None = None) -> Iterator[Simulated]:
     """All clips of patient number `patient` of the cohort `seed`, one at a time."""
     options = options or ViewSimulation()
+    one, kinds = view_patient(seed, patient, options)
+    for clip, kind in enumerate(kinds):
+        yield one.clip(kind, clip=clip, options=options.clip_options(one.scanner))
+
+
+def view_patient(seed: int, patient: int, options: ViewSimulation) -> tuple[Patient, list[Kind]]:
+    """Patient number `patient` of the cohort `seed`, and what is recorded of it."""
     enrolled = enrol(
         (_VIEW_STREAM, seed, patient),
         key=f"view-{seed}-{patient:06d}",
@@ -152,10 +159,11 @@ def view_cohort(seed: int, patient: int, options: ViewSimulation | None = None) 
     )
     views = [options.view] if options.view is not None else list(View)
     preferred, rng = enrolled.preferred(views), enrolled.rng
-    for clip in range(options.clips):
+    kinds: list[Kind] = []
+    for _ in range(options.clips):
         is_none = options.view is None and rng.random() < options.none_share
-        kind: Kind = _NONE[int(rng.integers(len(_NONE)))] if is_none else _drawn(preferred, options.shares, rng)
-        yield enrolled.patient.clip(kind, clip=clip, options=options.clip_options(enrolled.patient.scanner))
+        kinds.append(_NONE[int(rng.integers(len(_NONE)))] if is_none else _drawn(preferred, options.shares, rng))
+    return enrolled.patient, kinds
 
 
 def simulate_strain(seed: int, options: StrainSimulation | None = None) -> Simulated:
