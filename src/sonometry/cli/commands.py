@@ -38,6 +38,7 @@ COMMANDS = (
     Command("deidentify", "sonometry.cli.deidentify", "IN OUT", "Take the patient out of headers and pixels."),
     Command("ingest", "sonometry.cli.ingest", "DIR", "Enter recordings into a catalogue, under pseudonyms."),
     Command("annotate", "sonometry.cli.annotate", "[export|people]", "Label, draw and score in the browser."),
+    Command("import", "sonometry.cli.import_set", "SET DIR", "A public data set as manifest.csv with truth."),
     Command("splits", "sonometry.cli.splits", "", "Split by patient into train, validation and test."),
     Command("train", "sonometry.cli.train", "APP --out RUN", "Train the network of an application; resumable."),
     Command("study", "sonometry.cli.study", "list | run NAME --out DIR", "A paper's table or figure, made again."),
