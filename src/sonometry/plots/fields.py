@@ -145,6 +145,46 @@ def strain_profiles(profiles: Sequence[Profile]) -> Figure:
     return figure
 
 
+@dataclass(frozen=True, eq=False)
+class Curve:
+    """Strain along depth. depth_m, strain : (N,)."""
+
+    depth_m: np.ndarray
+    strain: np.ndarray
+    label: str
+
+
+def strain_comparison(
+    pictures: Sequence[Picture], titles: Sequence[str], curves: Sequence[Curve], *, line_m: float
+) -> Figure:
+    """Strain images with one colour scale, and beside them their profiles along a vertical line at lateral `line_m`."""
+    n = len(pictures)
+    width, height = _panel(pictures[0], widest=2.1, tallest=3.6)
+    figure = style.new_figure(n * width + 5.2, height + 0.9)
+    all_axes = figure.subplots(1, n + 1, width_ratios=[*[width] * n, 3.6])
+    limits = style.limits_of(100 * pictures[0].pixels)
+    shown = None
+    for k, (axes, picture, text) in enumerate(zip(all_axes[:n], pictures, titles, strict=True)):
+        shown = _image(axes, 100 * picture.pixels, picture, style.STRAIN_MAP, limits)
+        axes.axvline(1e3 * line_m, color="white", linestyle=":", linewidth=1.0)
+        style.title(axes, text)
+        style.picture_axes(axes, is_first=k == 0)
+    if shown is not None:
+        style.colour_scale(figure, shown, list(all_axes[:n]), "Axial strain (%)", shrink=0.8)
+    colours = (style.INK, *style.LINES)
+    for k, curve in enumerate(curves):
+        line_width = 2.2 if k == 0 else 1.2
+        all_axes[n].plot(
+            1e3 * curve.depth_m, 100 * curve.strain, color=colours[k], linewidth=line_width, label=curve.label
+        )
+    margin = 0.15 * (limits[1] - limits[0])
+    all_axes[n].set_ylim(limits[0] - margin, limits[1] + margin)
+    style.chart_axes(all_axes[n], "Depth (mm)", "Axial strain (%)")
+    style.title(all_axes[n], "Profile")
+    all_axes[n].legend(fontsize=style.TICK_SIZE, frameon=False, labelcolor=style.INK)
+    return figure
+
+
 def strain_sequence(pictures: Sequence[Picture], titles: Sequence[str]) -> Figure:
     """Strain of several pairs with one colour scale; blank where a pair lost lock."""
     n_rows = -(-len(pictures) // 6)

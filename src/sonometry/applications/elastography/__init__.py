@@ -31,6 +31,7 @@ APPLICATION = Application(
     simulation_config=f"{_HERE}.simulate:SimulationConfig",
     check_truth=f"{_HERE}.truth:check_truth",
     figures=f"{_HERE}.sections:figures",
+    studies=f"{_HERE}.studies:studies",
     task=f"{_HERE}.task:task",
     task_config=f"{_HERE}.task_config:TaskConfig",
     package=_HERE,

@@ -52,7 +52,14 @@ def strain_image(recording: RFFrames, pair: tuple[int, int], config: Elastograph
     setup = TrackingSetup.of(recording)
     if np.array_equal(earlier, later):
         return _at_rest(pair, earlier.shape)
-    moved = track_pair(earlier, later, setup, config)
+    return image_of(recording, pair, track_pair(earlier, later, setup, config), config)
+
+
+def image_of(
+    recording: RFFrames, pair: tuple[int, int], moved: Displacement, config: ElastographyConfig
+) -> StrainImage:
+    """The images of a motion from the first to the second frame of `pair`, in metres, with quality and verdict."""
+    earlier = recording.samples[pair[0]]
     axial_m = (moved.axial_samples * np.float32(recording.axial_step_m)).astype(np.float32)
     quality = quality_map(moved)
     has_echo = holds_echo(earlier, _margin(recording, config))

@@ -41,9 +41,11 @@ from sonometry.simulation.phantoms.inclusion import paper_pair, random_pair
 #: Seeds of simulated pairs: training from here on, validation below it; tests and benchmarks use seeds below 20,000.
 FIRST_TRAINING_SEED = 1_000_000
 FIRST_VALIDATION_SEED = 50_000
-#: Images that change sign when the lines are mirrored, and the targets that do.
+#: Images that change sign when the lines are mirrored, or the rows, and the targets that do.
 _MIRRORED_CHANNELS = [CHANNELS.index(c) for c in ("lateral_mid", "lateral_coarse", "prior_shear")]
 _MIRRORED_TARGETS = [OUTPUTS.index("lateral")]
+_TURNED_CHANNELS = [CHANNELS.index(c) for c in ("phase_fine", "phase_mid", "phase_coarse", "prior_shear")]
+_TURNED_TARGETS = [OUTPUTS.index("axial")]
 #: A residual beyond this many units counts as lost, and is told by the variance alone.
 _LOST = 40.0
 #: Weight of the pixels beside the edges of the image, where every method is worse, and how many they are.
@@ -264,12 +266,14 @@ def _smooth_noise(shape: tuple[int, ...], rng: np.random.Generator) -> np.ndarra
 
 
 def _augmented(sample: Mapping[str, np.ndarray], config: TaskConfig, rng: np.random.Generator) -> dict[str, np.ndarray]:
-    """A random crop, mirrored half of the time."""
+    """A random crop, mirrored in half of the cases and turned upside down in half."""
     rows, lines = sample["features"].shape[1:]
     top = int(rng.integers(max(1, rows - config.crop_rows + 1)))
     left = int(rng.integers(max(1, lines - config.crop_lines + 1)))
     crop = _cropped(sample, config.crop_rows, config.crop_lines, top, left)
-    return _mirrored(crop) if rng.random() < 0.5 else crop
+    if rng.random() < 0.5:
+        crop = _reversed(crop, -1, _MIRRORED_CHANNELS, _MIRRORED_TARGETS)
+    return _reversed(crop, -2, _TURNED_CHANNELS, _TURNED_TARGETS) if rng.random() < 0.5 else crop
 
 
 def _cropped(sample: Mapping[str, np.ndarray], rows: int, lines: int, top: int, left: int) -> dict[str, np.ndarray]:
@@ -285,12 +289,14 @@ def _cropped(sample: Mapping[str, np.ndarray], rows: int, lines: int, top: int, 
     return crop
 
 
-def _mirrored(sample: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
-    """The sample with its lines in reverse order."""
-    mirrored = {k: np.ascontiguousarray(v[..., ::-1]) if v.ndim == 3 else v for k, v in sample.items()}
-    mirrored["features"][_MIRRORED_CHANNELS] *= -1
-    mirrored["target"][_MIRRORED_TARGETS] *= -1
-    return mirrored
+def _reversed(
+    sample: Mapping[str, np.ndarray], axis: int, channels: list[int], targets: list[int]
+) -> dict[str, np.ndarray]:
+    """The sample with its lines (axis -1) or rows (-2) in reverse order, and the signs that this changes."""
+    turned = {k: np.ascontiguousarray(np.flip(v, axis)) if v.ndim == 3 else v for k, v in sample.items()}
+    turned["features"][channels] *= -1
+    turned["target"][targets] *= -1
+    return turned
 
 
 def _one_thread() -> None:

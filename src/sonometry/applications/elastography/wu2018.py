@@ -56,7 +56,7 @@ def track(
     resized = resize_pair(earlier, later, pair, context)
     displacement = predicted_displacement(resized, first)
     strain = predicted_strain(displacement, second)
-    return _on_grid_of(pair, displacement / resized.scale, strain, earlier.shape)
+    return on_grid_of(pair, displacement / resized.scale, strain, earlier.shape)
 
 
 def networks(weights: Path | None) -> tuple[Network, Network]:
@@ -164,7 +164,7 @@ def _between(coarse: np.ndarray, size: tuple[int, int]) -> np.ndarray:
     return fine
 
 
-def _on_grid_of(pair: EchoPair, axial: np.ndarray, strain: np.ndarray, shape: tuple[int, ...]) -> LearnedDisplacement:
+def on_grid_of(pair: EchoPair, axial: np.ndarray, strain: np.ndarray, shape: tuple[int, ...]) -> LearnedDisplacement:
     """Results on the samples and lines of the frames, with the correlation of the frames they align."""
     axial, strain = (
         cv2.resize(image.astype(np.float32), shape[::-1], interpolation=cv2.INTER_LINEAR) for image in (axial, strain)

@@ -58,12 +58,13 @@ class Tissue:
 
 
 class PatchTask:
-    """One of the two networks, its patches and its loss."""
+    """One of the two networks, its patches and its loss. tissue_folder : where prepared tissues are kept."""
 
     monitor = "loss"
 
-    def __init__(self, config: TaskConfig, folder: Path) -> None:
+    def __init__(self, config: TaskConfig, folder: Path, *, tissue_folder: Path | None = None) -> None:
         self.config, self.folder = config, folder
+        self.tissue_folder = tissue_folder or folder / "tissues"
         self.of_strain = config.network == "wu2018-strain"
         self.name = STRAIN_WEIGHTS if self.of_strain else DISPLACEMENT_WEIGHTS
         rows = (STRAIN_PATCH if self.of_strain else DISPLACEMENT_PATCH)[0] if config.patch_rows is None else None
@@ -109,7 +110,7 @@ class PatchTask:
         return [self._tissue(first_seed + k) for k in range(n)]
 
     def _tissue(self, seed: int) -> Tissue:
-        path = self.folder / "tissues" / f"{seed}.npz"
+        path = self.tissue_folder / f"{seed}.npz"
         if not path.exists():
             tissue = self._made(seed)
             path.parent.mkdir(parents=True, exist_ok=True)
