@@ -104,6 +104,46 @@ def snr_d(displacement: FloatArray, truth: FloatArray, mask: Mask | None = None)
     return _ratio(float(np.sqrt(np.mean(signal**2))), rmse(displacement, truth, mask))
 
 
+def interval_coverage(
+    error: FloatArray, deviation: FloatArray, mask: Mask | None = None, *, deviations: float = 1.96
+) -> float:
+    """Share of pixels whose error lies within `deviations` stated standard deviations; 0.95 is right for 1.96."""
+    stated = _masked(deviation, mask)
+    return float(np.mean(np.abs(_masked(error, mask)) <= deviations * stated))
+
+
+@dataclass(frozen=True)
+class Marked:
+    """What a threshold on quality does: share of the wrong pixels and of the right pixels below it, and their numbers.
+
+    A share is NaN where there is no such pixel.
+    """
+
+    wrong_marked: float
+    right_marked: float
+    n_wrong: int
+    n_right: int
+
+
+def marked_by_quality(
+    quality: FloatArray,
+    error: FloatArray,
+    mask: Mask,
+    *,
+    wrong_above: float,
+    right_below: float,
+    threshold: float = 0.5,
+) -> Marked:
+    """How a quality map tells pixels wrong by more than `wrong_above` from those right within `right_below`.
+
+    error : signed, in the unit of the two bounds; pixels between the bounds count neither way.
+    """
+    size, is_low = np.abs(_masked(error, mask)), _masked(quality, mask) < threshold
+    wrong, right = size > wrong_above, size < right_below
+    shares = [float(is_low[kind].mean()) if kind.any() else math.nan for kind in (wrong, right)]
+    return Marked(shares[0], shares[1], int(wrong.sum()), int(right.sum()))
+
+
 def snr_e_paper_db(strain: FloatArray, inside: Mask) -> float:
     """SNRe as Wu et al. 2018 print it: 10 ln(|mean| / sd) of the strain inside the inclusion."""
     return 10 * _log(snr_e(strain, inside))
