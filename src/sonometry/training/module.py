@@ -53,6 +53,9 @@ class TaskModule(lightning.LightningModule):
             hold_frozen(self.network)
         return self
 
+    def on_train_start(self) -> None:
+        hold_frozen(self.network)
+
     def training_step(self, batch: Any, index: int) -> torch.Tensor:
         losses = self.task.losses(self.network, batch)
         self.log_dict({f"train/{k}": v.detach() for k, v in losses.items()}, on_step=True, on_epoch=False)

@@ -46,7 +46,7 @@ def train(
     training, task_options = settings_of(application, config, options)
     folder = Path(out)
     check_directory(folder)
-    from sonometry.training.run import train_task
+    from sonometry.training.phases import train as train_task
 
     task = application.load("task")(task_options, folder, None if data is None else Path(data))
     return train_task(task, folder, training, options=plain(task_options), progress=show_progress)
