@@ -111,7 +111,7 @@ def _sample_resolution(rng: np.random.Generator, shape: tuple[int, int]) -> Reso
         across_beams=u(0.7, 1.9) * shape[1] / 120,
         focus=u(0.3, 0.8),
         spread=u(0.0, 1.2),
-        looks=int(rng.choice([1, 2, 3], p=[0.4, 0.4, 0.2])),
+        looks=int(rng.choice([1, 2, 3], p=[0.3, 0.45, 0.25])),
     )
 
 
@@ -119,13 +119,13 @@ def _sample_display(rng: np.random.Generator, look: tuple[float, float]) -> Disp
     u = rng.uniform
     return Display(
         reference_percentile=100 - u(0.2, 1.8) ** 2,
-        dynamic_range_db=max(u(26, 60) + look[0], 20.0),
-        gamma=u(0.85, 2.0) * look[1],
-        smooth_along=u(0.3, 1.0) if rng.random() < 0.6 else 0.0,
-        smooth_across=u(0.3, 1.3) if rng.random() < 0.6 else 0.0,
+        dynamic_range_db=max(u(26, 57) + look[0], 20.0),
+        gamma=u(1.0, 2.05) * look[1],
+        smooth_along=u(0.4, 1.3) if rng.random() < 0.75 else 0.0,
+        smooth_across=u(0.4, 1.6) if rng.random() < 0.75 else 0.0,
         persistence=u(0.1, 0.5) if rng.random() < 0.5 else 0.0,
         edge=u(0.1, 0.7) if rng.random() < 0.3 else 0.0,
-        reject=u(0, 0.22) if rng.random() < 0.75 else 0.0,
+        reject=u(0.02, 0.28) if rng.random() < 0.85 else 0.0,
     )
 
 
@@ -144,7 +144,7 @@ def _sample_artefacts(rng: np.random.Generator, shape: tuple[int, int], quality:
         near_field_depth=u(0.04, 0.22),
         reverberation=u(-36, -16) if rng.random() < 0.25 + 0.3 * poor else None,
         reverberation_step=u(0.05, 0.2),
-        noise=u(-60, -32) + 12 * poor,
+        noise=u(-66, -38) + 11 * poor,
         noise_slope=u(0, 18),
         gain_db=_sample_gain(rng, shape, poor),
         slide_per_s=u(10, 36),

@@ -199,7 +199,7 @@ def build_chambers(motion: HeartMotion) -> Chambers:
         tricuspid=tricuspid,
         atrial_wall_m=float(rng.uniform(1.8e-3, 3e-3)),
         vessel_wall_m=float(rng.uniform(1.5e-3, 2.5e-3)),
-        unevenness_m=float(rng.uniform(0.8e-3, 2.6e-3)),
+        unevenness_m=float(rng.uniform(1.2e-3, 4.2e-3)),
         septum_m=float(rng.uniform(2.2e-3, 5e-3)),
         septum_at_m=float(rng.uniform(17e-3, 22e-3)) * parameters.left_atrial_scale**0.5,
         noise_offset=tuple(float(v) for v in rng.uniform(0, 64, 3)),  # type: ignore[arg-type]

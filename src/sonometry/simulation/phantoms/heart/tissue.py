@@ -44,6 +44,7 @@ class Structure(IntEnum):
 _PATCH_M = 14e-3
 _BROAD_PATCH_M = 48e-3
 _CHEST_PATCH_M = 45e-3
+_DROPOUT_M = 24e-3
 _ROUGH_M = 6e-3
 _MAX_HELIX = math.sin(math.radians(60))
 #: Half width of the transition from blood to tissue.
@@ -57,11 +58,12 @@ class Echogenicity:
     """Echo strengths in dB relative to normal muscle, and what modulates them; one clip.
 
     inner_depth : share of the wall that is darker by `inner_drop`. lateral_drop : loss of the wall on the lateral
-    side of the image plane, from `lateral_middle_m` on. fibre : difference between fibres across and along the beam.
-    sheen : how much weaker walls and pericardium are along the beam than across it. patches : standard deviation of
-    slow variations, `broad` the share of the slowest. chest_* : around the
-    heart, falling with distance; posterior_* : brighter behind it; near_chest : between probe and heart. roughness_m :
-    unevenness of the visible blood border, softness_m : half its width.
+    side of the image plane, from `lateral_middle_m` on. fibre : difference between fibres across and along the
+    beam. sheen : how much weaker walls and pericardium are along the beam than across it. dropout : loss of
+    stretches of all walls, where slow noise is above `dropout_above`. patches : standard deviation of slow
+    variations, `broad` the share of the slowest. chest_* : around the heart, falling with distance; posterior_* :
+    brighter behind it; near_chest : between probe and heart. roughness_m : unevenness of the visible blood border,
+    softness_m : half its width.
     """
 
     blood: float
@@ -81,6 +83,8 @@ class Echogenicity:
     lateral_drop: float
     lateral_middle_m: float
     fibre: float
+    dropout: float
+    dropout_above: float
     chest: float
     chest_fall_db_m: float
     chest_floor: float
@@ -104,7 +108,7 @@ def sample_echogenicity(rng: np.random.Generator, *, is_subcostal: bool = False)
         connective=u(-3, 11),
         right_wall=u(-8, 5),
         atrial_wall=u(-4, 8),
-        pericardium=u(-3, 9),
+        pericardium=u(-7, 8),
         sheen=u(3, 18),
         valve=u(-10, 7),
         papillary=u(-16, -1),
@@ -116,14 +120,16 @@ def sample_echogenicity(rng: np.random.Generator, *, is_subcostal: bool = False)
         lateral_drop=u(2, 15) if rng.random() < 0.6 else 0.0,
         lateral_middle_m=u(-10e-3, 20e-3),
         fibre=u(2, 13),
+        dropout=u(4, 24),
+        dropout_above=u(0.2, 1.8),
         chest=chest,
-        chest_fall_db_m=u(200, 1800),
+        chest_fall_db_m=u(300, 2200),
         chest_floor=-u(25, 60),
         chest_patches=u(2, 8),
         posterior_gain=min(u(4, 26), 7 - chest),
         posterior_from=u(0.25, 0.6),
         near_chest=u(-14, 3),
-        roughness_m=u(0.1e-3, 1.3e-3),
+        roughness_m=u(0.3e-3, 2.0e-3),
         softness_m=u(0.4e-3, 2e-3),
         liver=u(-9, 0) if is_subcostal else None,
         noise_offset=tuple(float(v) for v in u(0, 64, 3)),  # type: ignore[arg-type]
@@ -202,9 +208,16 @@ class Imagined:
         strength = xp.where((d.right_wall < 0) & (d.epicardium > 0), e.right_wall + e.patches * patches, strength)
         muscle = self._muscle(m, d, pose) + e.patches * patches
         strength = xp.where((d.epicardium < 0) & (m.z > 0), muscle, strength)
+        strength = xp.where(d.envelope < 3e-3, strength - self._dropout(straight), strength)
         lining = 1 - ((d.envelope - 0.8e-3) / 1.5e-3) ** 2
         sac = e.pericardium - e.sheen * (1 - self._facing(d.envelope)) + 1.3 * e.patches * patches - 6 + 6 * lining
+        sac = sac - 1.3 * self._dropout(straight)
         return xp.where(lining > 0, xp.maximum(strength, sac), strength)
+
+    def _dropout(self, straight: Points) -> Array:
+        """Loss of stretches of wall, dB: no real outline is complete."""
+        noise = smooth_noise(straight, _DROPOUT_M, self.echo.noise_offset[::-1])
+        return self.echo.dropout * clip(1.2 * (noise - self.echo.dropout_above) + 0.5, 0.0, 1.0)
 
     def _facing(self, distance: Array) -> Array:
         """Squared cosine between the beam and the normal of the surface that a distance belongs to."""
@@ -237,7 +250,9 @@ class Imagined:
         e, xp = self.echo, namespace(patches)
         deep = step((self.axial_m / self.sector.depth_m - e.posterior_from) / 0.3)
         fading = e.chest - e.chest_fall_db_m * clip(d.envelope, 0.0, None) + e.posterior_gain * deep
-        around = xp.maximum(fading + e.chest_patches * self._chest_patches, e.chest_floor + 0 * fading) + patches
+        around = (
+            xp.maximum(fading + e.chest_patches * self._chest_patches, e.chest_floor + 0 * fading) + e.patches * patches
+        )
         near = step(1.6 - self.axial_m / (0.12 * self.sector.depth_m))
         around = around + near * (e.near_chest + 0.5 * e.chest_patches * self._chest_patches - around)
         if e.liver is None:
