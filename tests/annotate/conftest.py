@@ -13,7 +13,6 @@ import struct
 import subprocess
 import sys
 import time
-import urllib.request
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -27,8 +26,8 @@ from sonometry.io.dicom_write import write_cine
 
 CHROMIUM = shutil.which("chromium")
 FLAGS = (
-    "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
-    "--disable-component-update", "--disable-sync", "--hide-scrollbars", "--remote-debugging-port=0",
+    "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-component-update",
+    "--disable-background-networking", "--disable-sync", "--hide-scrollbars", "--remote-debugging-port=0",
     "--disable-renderer-backgrounding", "--disable-background-timer-throttling",
 )  # fmt: skip
 
@@ -51,7 +50,7 @@ def make_clip(seed: int, *, n_frames: int = 6, shape: tuple[int, int] = (120, 16
     )
 
 
-def write_clips(folder: Path, n: int, *, per_subject: int = 2, **options: Any) -> Path:
+def _write_clips(folder: Path, n: int, *, per_subject: int = 2, **options: Any) -> Path:
     for i in range(n):
         subject = i // per_subject
         path = folder / f"s{subject:02d}" / f"c{i:02d}.dcm"
@@ -62,11 +61,17 @@ def write_clips(folder: Path, n: int, *, per_subject: int = 2, **options: Any) -
 
 
 @pytest.fixture(scope="session")
+def write_clips() -> Callable[..., Path]:
+    """Write n clips below a folder and return it."""
+    return _write_clips
+
+
+@pytest.fixture(scope="session")
 def _ingested(tmp_path_factory) -> Path:
     from sonometry.workflows.ingest import ingest
 
     place = tmp_path_factory.mktemp("annotate")
-    ingest(write_clips(place / "clips", 6), workspace=place / "ws")
+    ingest(_write_clips(place / "clips", 6), workspace=place / "ws")
     return place
 
 
@@ -149,8 +154,13 @@ class Socket:
     def send(self, text: str) -> None:
         data, mask = text.encode(), os.urandom(4)
         size = bytes([0x80 | 126]) + struct.pack(">H", len(data)) if len(data) < 65536 else b""
-        size = bytes([0x80 | len(data)]) if len(data) < 126 else size or bytes([0x80 | 127]) + struct.pack(">Q", len(data))
+        size = (
+            bytes([0x80 | len(data)]) if len(data) < 126 else size or bytes([0x80 | 127]) + struct.pack(">Q", len(data))
+        )
         self.socket.sendall(b"\x81" + size + mask + bytes(b ^ mask[i % 4] for i, b in enumerate(data)))
+
+    def close(self) -> None:
+        self.socket.close()
 
     def receive(self) -> str:
         parts = b""
@@ -176,17 +186,17 @@ class Socket:
 
 
 _KEYS = {
-    "ArrowRight": 39, "ArrowLeft": 37, "ArrowDown": 40, "ArrowUp": 38, "Enter": 13, "Escape": 27, "Delete": 46, "Tab": 9,
-    "Home": 36, "End": 35, " ": 32,
+    "ArrowRight": 39, "ArrowLeft": 37, "ArrowDown": 40, "ArrowUp": 38, "Enter": 13, "Escape": 27, "Delete": 46,
+    "Tab": 9, "Home": 36, "End": 35, " ": 32,
 }  # fmt: skip
 
 
 class Page:
     """One tab. Errors of scripts and everything the page complains of are kept in `complaints`."""
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, domains: tuple[str, ...] = ("Page", "Runtime", "Log", "Network")) -> None:
         self.socket, self.number, self.complaints = Socket(url), 0, []  # type: ignore[var-annotated]
-        for domain in ("Page", "Runtime", "Log", "Network"):
+        for domain in domains:
             self.call(f"{domain}.enable")
 
     def call(self, method: str, **params: Any) -> Any:
@@ -239,7 +249,7 @@ class Page:
         names = {"down": "mousePressed", "up": "mouseReleased", "move": "mouseMoved"}
         self.call(
             "Input.dispatchMouseEvent", type=names[kind], x=x, y=y, button=button, clickCount=1, modifiers=modifiers,
-            buttons=0 if kind == "up" else 1,
+            buttons=0 if kind == "up" else 2 if button == "right" else 1,
         )  # fmt: skip
 
     def click(self, x: float, y: float, **options: Any) -> None:
@@ -271,41 +281,68 @@ class Page:
         return x, y
 
 
+class Person:
+    """A browser window with cookies and a storage of its own."""
+
+    def __init__(self, browser: Browser) -> None:
+        self.browser, self.pages = browser, []  # type: ignore[var-annotated]
+        self.context = browser.root.call("Target.createBrowserContext")["browserContextId"]
+
+    def page(self) -> Page:
+        """A new tab, which shares cookies with the others of this person."""
+        root = self.browser.root
+        made = root.call(
+            "Target.createTarget", url="about:blank", browserContextId=self.context, width=1440, height=900
+        )
+        self.pages.append(Page(f"ws://127.0.0.1:{self.browser.port}/devtools/page/{made['targetId']}"))
+        return self.pages[-1]
+
+    def close(self) -> None:
+        for page in self.pages:
+            page.socket.close()
+        self.browser.root.call("Target.disposeBrowserContext", browserContextId=self.context)
+
+
 class Browser:
     """Chromium without a window, with a profile of its own."""
 
     def __init__(self, folder: Path) -> None:
         words = [str(CHROMIUM), *FLAGS, f"--user-data-dir={folder}", "--window-size=1440,900", "about:blank"]
-        self.process = subprocess.Popen(words, stderr=subprocess.DEVNULL, stdout=subprocess.DEVNULL, start_new_session=True)
+        quiet = subprocess.DEVNULL
+        self.process = subprocess.Popen(words, stderr=quiet, stdout=quiet, start_new_session=True)
         marker, end = folder / "DevToolsActivePort", time.monotonic() + 60
         while not (marker.exists() and marker.read_text().count("\n")):
             if time.monotonic() > end or self.process.poll() is not None:
                 raise RuntimeError("chromium did not start")
             time.sleep(0.05)
-        self.port = int(marker.read_text().split("\n")[0])
-
-    def page(self) -> Page:
-        """A new tab, which shares cookies with the others."""
-        request = urllib.request.Request(f"http://127.0.0.1:{self.port}/json/new?about:blank", method="PUT")
-        with urllib.request.urlopen(request, timeout=30) as answer:
-            return Page(json.loads(answer.read())["webSocketDebuggerUrl"])
+        port, path = marker.read_text().split("\n")[:2]
+        self.port = int(port)
+        self.root = Page(f"ws://127.0.0.1:{port}{path}", domains=())
 
     def close(self) -> None:
+        self.root.socket.close()
         os.killpg(self.process.pid, signal.SIGKILL)
         self.process.wait()
 
 
-@pytest.fixture
-def browsers(tmp_path) -> Iterator[Callable[[], Browser]]:
-    """Start a browser; each call is another person's."""
+@pytest.fixture(scope="session")
+def _chromium(tmp_path_factory) -> Iterator[Browser]:
     if CHROMIUM is None:
         pytest.skip("chromium is not installed")
-    started: list[Browser] = []
+    browser = Browser(tmp_path_factory.mktemp("chromium") / "profile")
+    yield browser
+    browser.close()
 
-    def call() -> Browser:
-        started.append(Browser(tmp_path / f"browser{len(started)}"))
-        return started[-1]
+
+@pytest.fixture
+def browsers(_chromium) -> Iterator[Callable[[], Person]]:
+    """A browser; each call is another person's, who knows nothing of the others."""
+    people: list[Person] = []
+
+    def call() -> Person:
+        people.append(Person(_chromium))
+        return people[-1]
 
     yield call
-    for browser in started:
-        browser.close()
+    for person in people:
+        person.close()

@@ -6,6 +6,7 @@ written beside its place and then renamed, so a killed server leaves no half cli
 
 from __future__ import annotations
 
+import json
 import os
 import secrets
 import shutil
@@ -30,6 +31,8 @@ CACHE = Path("frames.zarr", "shown")
 #: Of JPEG: no difference to the eye, a tenth of the size.
 QUALITY = 93
 _SHARD_FRAMES = 32
+#: Frames that are sent together.
+_BLOCK_FRAMES = 4
 _MEMORY_BYTES = 256 << 20
 _LAYOUT = 1
 
@@ -79,23 +82,30 @@ class FrameCache:
 
     def jpeg(self, key: str, frame: int) -> bytes:
         """One frame. UsageError for a frame that there is not."""
-        known = self._encoded.get(key, {}).get(frame)
-        if known is not None:
-            return known
         array = self._array(key)
         if not 0 <= frame < array.shape[0]:
             raise UsageError(f"this clip has frames 0 to {array.shape[0] - 1}")
-        picture = _encode(np.asarray(array[frame]))
-        self._remember(key, frame, picture)
-        return picture
+        return self._picture(key, array, frame)
 
     def pack(self, key: str) -> Iterator[bytes]:
-        """All frames in order, each with its length before it (4 bytes, big end first): the first can be shown while
-        the others are on their way."""
-        n_frames = self.pictures(key).n_frames
-        for frame in range(n_frames):
-            picture = self.jpeg(key, frame)
-            yield struct.pack(">I", len(picture)) + picture
+        """What `pictures` tells as JSON, then all frames in order, each part with its length before it (4 bytes, big
+        end first): the first frame can be shown while the others are on their way."""
+        array = self._array(key)
+        facts = json.dumps(asdict(_pictures(array))).encode()
+        return self._parts(key, array, facts)
+
+    def _parts(self, key: str, array: Any, facts: bytes) -> Iterator[bytes]:
+        yield _with_length(facts) + _with_length(self._picture(key, array, 0))
+        for start in range(1, array.shape[0], _BLOCK_FRAMES):
+            stop = min(start + _BLOCK_FRAMES, array.shape[0])
+            yield b"".join(_with_length(self._picture(key, array, frame)) for frame in range(start, stop))
+
+    def _picture(self, key: str, array: Any, frame: int) -> bytes:
+        known = self._encoded.get(key, {}).get(frame)
+        if known is None:
+            known = _encode(np.asarray(array[frame]))
+            self._remember(key, frame, known)
+        return known
 
     def grey(self, key: str, frame: int) -> np.ndarray:
         """(H, W) uint8 as shown."""
@@ -193,6 +203,10 @@ def shown_pixels(cine: Cine) -> np.ndarray:
         low, high = 0.0, 255.0
     scaled = (pixels - low) * (255.0 / max(high - low, 1e-12))
     return np.clip(np.rint(scaled), 0, 255).astype(np.uint8)
+
+
+def _with_length(part: bytes) -> bytes:
+    return struct.pack(">I", len(part)) + part
 
 
 def _encode(frame: np.ndarray) -> bytes:

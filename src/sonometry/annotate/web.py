@@ -298,13 +298,9 @@ def _add_marks(app: FastAPI, desk: Desk, person: Who) -> None:
 
 
 def _add_clips(app: FastAPI, desk: Desk, person: Who) -> None:
-    def facts(key: str, who: Annotated[Person, Depends(person)]) -> dict[str, Any]:
-        return vars(desk.frames.pictures(key))
-
     def frames(key: str, who: Annotated[Person, Depends(person)]) -> Response:
-        desk.frames.pictures(key)  # an error is told before the first byte is sent
         return StreamingResponse(
-            desk.frames.pack(key),
+            desk.frames.pack(key),  # an error is raised here, before the first byte is sent
             media_type="application/octet-stream",
             headers={"cache-control": "private, max-age=3600"},
         )
@@ -317,7 +313,6 @@ def _add_clips(app: FastAPI, desk: Desk, person: Who) -> None:
 
         return suggest(desk.frames.read(desk.frames.clip(key).clip_key), key, structure, index)
 
-    app.get("/api/clips/{key}")(facts)
     app.get("/api/clips/{key}/frames")(frames)
     app.get("/api/clips/{key}/frames/{index}")(frame)
     app.get("/api/clips/{key}/suggest/{structure}/{index}")(suggestion)

@@ -1,10 +1,11 @@
 // Clips in the browser: the frames as they come, decoded when they are wanted, and the next clip before it is.
 
-import { get, part } from "./api.js";
+import { part } from "./api.js";
 
 const MOST_CLIPS = 4;
 const MOST_BITMAP_BYTES = 320e6;
 const AHEAD = 8;
+const AT_ONCE = 2;
 
 export class Clip {
   constructor(key) {
@@ -43,8 +44,6 @@ export class Clip {
 
   async #load() {
     try {
-      this.facts = await get(`/api/clips/${part(this.key)}`);
-      this.#tell();
       const response = await fetch(`/api/clips/${part(this.key)}/frames`, { credentials: "same-origin", signal: this.abort.signal });
       if (!response.ok) throw new Error((await response.json()).error);
       await this.#take(response.body.getReader());
@@ -54,7 +53,7 @@ export class Clip {
     this.#tell();
   }
 
-  // Each frame has its length before it, 4 bytes.
+  // What is known of the clip as JSON, then the frames; each has its length before it, 4 bytes.
   async #take(reader) {
     let rest = new Uint8Array(0);
     for (;;) {
@@ -67,17 +66,22 @@ export class Clip {
       while (joined.length - at >= 4) {
         const size = new DataView(joined.buffer, at, 4).getUint32(0);
         if (joined.length - at - 4 < size) break;
-        this.blobs.push(new Blob([joined.subarray(at + 4, at + 4 + size)], { type: "image/jpeg" }));
+        const bytes = joined.subarray(at + 4, at + 4 + size);
         at += 4 + size;
+        if (!this.facts) {
+          this.facts = JSON.parse(new TextDecoder().decode(bytes));
+          this.#tell();
+          continue;
+        }
+        this.blobs.push(new Blob([bytes], { type: "image/jpeg" }));
         if (this.blobs.length === 1) this.#decode(0);
       }
       rest = joined.slice(at);
-      this.#tell();
     }
   }
 
   async #decode(index) {
-    if (this.bitmaps.has(index) || this.decoding.has(index) || !this.blobs[index]) return;
+    if (this.decoding.size >= AT_ONCE || this.bitmaps.has(index) || this.decoding.has(index) || !this.blobs[index]) return;
     this.decoding.add(index);
     try {
       this.bitmaps.set(index, await createImageBitmap(this.blobs[index]));

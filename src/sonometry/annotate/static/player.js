@@ -216,7 +216,10 @@ export class Player extends EventTarget {
     else if (!this.clip.blobs.length) this.note.textContent = "Decoding the clip";
     else this.note.textContent = "";
     this.note.hidden = !this.note.textContent;
-    this.#tell("load");
+    if (this.facts && this.toldOf !== this.clip) {
+      this.toldOf = this.clip;
+      this.#tell("load");
+    }
   }
 
   #resize() {
