@@ -1,13 +1,19 @@
 """The view network: a small residual network over one grey picture, with the scores and the embedding it stands on.
 
 Residual blocks after He et al. 2016, doi:10.1109/CVPR.2016.90. Sized for two CPU cores: about 1 million parameters and
-0.1 billion multiplications a picture of 128 x 128. `TemporalViewNetwork` reads the embeddings of a clip in order.
+0.1 billion multiplications a picture of 128 x 128.
+`TemporalViewNetwork` reads the embeddings of a clip in order.
 """
 
 from __future__ import annotations
 
 import torch
 from torch import nn
+
+from sonometry.models.classifier import Classifier, Parts
+
+#: Mean and deviation of grey levels in 0-1 that pictures are whitened with: those of simulated training pictures.
+MEAN, DEVIATION = 40 / 255, 50 / 255
 
 
 class ResidualBlock(nn.Module):
@@ -35,33 +41,32 @@ class ResidualBlock(nn.Module):
         return out
 
 
-class ViewNetwork(nn.Module):
-    """(B, 1, rows, columns) normalised grey -> (B, n_classes + n_embedding, 1, 1): scores, then the embedding.
+def view_parts(
+    n_classes: int, widths: tuple[int, ...] = (32, 64, 96, 160), *, stem: int = 16, dropout: float = 0.2
+) -> Parts:
+    """Body, neck and head for grey pictures of any size; the embedding has `widths[-1]` numbers.
 
     widths : channels of the levels; the first has a quarter of the picture's resolution. dropout : before the scores.
     """
+    blocks: list[nn.Module] = []
+    before = stem
+    for width in widths:
+        blocks += [ResidualBlock(before, width, 2), ResidualBlock(width, width)]
+        before = width
+    first = nn.Sequential(
+        nn.Conv2d(1, stem, 5, stride=2, padding=2, bias=False), nn.BatchNorm2d(stem), nn.ReLU(inplace=True)
+    )
+    neck = nn.Sequential(nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Dropout(dropout))
+    return Parts(nn.Sequential(first, nn.Sequential(*blocks)), neck, nn.Linear(before, n_classes))
 
-    def __init__(
-        self, n_classes: int, widths: tuple[int, ...] = (32, 64, 96, 160), dropout: float = 0.2, stem: int = 16
-    ) -> None:
-        super().__init__()
-        self.n_classes = n_classes
-        self.stem = nn.Sequential(
-            nn.Conv2d(1, stem, 5, stride=2, padding=2, bias=False), nn.BatchNorm2d(stem), nn.ReLU(inplace=True)
-        )
-        blocks: list[nn.Module] = []
-        before = stem
-        for width in widths:
-            blocks += [ResidualBlock(before, width, 2), ResidualBlock(width, width)]
-            before = width
-        self.body = nn.Sequential(*blocks)
-        self.n_embedding = widths[-1]
-        self.dropout = nn.Dropout(dropout)
-        self.head = nn.Linear(self.n_embedding, n_classes)
 
-    def forward(self, x: torch.Tensor) -> torch.Tensor:
-        embedding = self.body(self.stem(x)).mean(dim=(2, 3))
-        return torch.cat([self.head(self.dropout(embedding)), embedding], dim=1)[:, :, None, None]
+def view_network(
+    n_classes: int, widths: tuple[int, ...] = (32, 64, 96, 160), *, stem: int = 16, dropout: float = 0.2
+) -> Classifier:
+    """The classifier of single frames, with the scaling that all its pictures get."""
+    network = Classifier("whitening", view_parts(n_classes, widths, stem=stem, dropout=dropout))
+    network.whiten(MEAN, DEVIATION)
+    return network
 
 
 class TemporalViewNetwork(nn.Module):

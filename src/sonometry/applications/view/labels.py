@@ -45,4 +45,6 @@ CLASS_NAMES: tuple[str, ...] = (*(view.value for view in EchoView), NONE)
 
 def class_index(name: str) -> int:
     """Position of a label among the outputs of a network; ValueError for a name that is no label."""
+    if name not in CLASS_NAMES:
+        raise ValueError(f"{name!r} is no view; expected one of {', '.join(CLASS_NAMES)}")
     return CLASS_NAMES.index(name)

@@ -20,6 +20,8 @@ _SEARCH_SIDE = 208
 _BRIGHT_SHARE, _LEAST_LEVEL = 0.10, 10.0
 #: A part counts when it has this share of the area of the largest one.
 _PART_SHARE = 0.06
+#: Menus and grey bars are thinner than this share of the picture, and this many times longer than wide.
+_BAR_SHARE, _BAR_ASPECT = 0.1, 4
 #: Boxes smaller than this share of the picture are not believed.
 _LEAST_BOX = 0.04
 #: Room left around the content, as a share of its size.
@@ -90,10 +92,19 @@ def _bounds(mask: np.ndarray) -> tuple[int, int, int, int] | None:
     if count < 2:
         return None
     areas = stats[1:, cv2.CC_STAT_AREA]
-    kept = stats[1:][areas >= _PART_SHARE * areas.max()]
+    parts = stats[1:][areas >= _PART_SHARE * areas.max()]
+    kept = parts[~_is_bar(parts, mask.shape)] if not _is_bar(parts, mask.shape).all() else parts
     left, top = kept[:, cv2.CC_STAT_LEFT], kept[:, cv2.CC_STAT_TOP]
     right, bottom = left + kept[:, cv2.CC_STAT_WIDTH], top + kept[:, cv2.CC_STAT_HEIGHT]
     return int(top.min()), int(bottom.max()), int(left.min()), int(right.max())
+
+
+def _is_bar(parts: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
+    """Which parts are menus or grey bars: thin for the picture, and much longer than wide."""
+    height, width = parts[:, cv2.CC_STAT_HEIGHT], parts[:, cv2.CC_STAT_WIDTH]
+    is_thin = (height < _BAR_SHARE * shape[0]) | (width < _BAR_SHARE * shape[1])
+    found: np.ndarray = is_thin & (np.maximum(height, width) > _BAR_ASPECT * np.minimum(height, width))
+    return found
 
 
 def _disc(width: int) -> np.ndarray:
@@ -101,22 +112,16 @@ def _disc(width: int) -> np.ndarray:
 
 
 def square(picture: np.ndarray, side: int = SIDE) -> np.ndarray:
-    """(side, side) float32 of a grey picture, its aspect kept, centred on black."""
+    """(side, side) uint8 of a grey picture, its aspect kept, centred on black."""
     rows, columns = picture.shape
     scale = side / max(rows, columns)
     size = (max(1, round(columns * scale)), max(1, round(rows * scale)))
     how = cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR
     small = cv2.resize(np.ascontiguousarray(picture, dtype=np.float32), size, interpolation=how)
-    canvas = np.zeros((side, side), np.float32)
+    canvas = np.zeros((side, side), np.uint8)
     top, left = (side - size[1]) // 2, (side - size[0]) // 2
-    canvas[top : top + size[1], left : left + size[0]] = small
+    canvas[top : top + size[1], left : left + size[0]] = np.clip(np.round(small), 0, 255)
     return canvas
-
-
-def normalised(picture: np.ndarray) -> np.ndarray:
-    """Grey levels 0 to 255 as the network takes them: about zero mean and unit deviation, the same for all pictures."""
-    values: np.ndarray = (np.asarray(picture, np.float32) - 40.0) / 50.0
-    return values
 
 
 def keep_sector(picture: np.ndarray, sector: np.ndarray | None) -> np.ndarray:

@@ -7,7 +7,7 @@ resumed run finds what it had. What carries a network from simulation to real cl
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from itertools import islice
@@ -28,6 +28,8 @@ from sonometry.simulation.phantoms.heart import ANYTHING, OtherPicture, OtherVie
 FRAME_SIDE = 208
 #: Frames of a block, of which this many are no ultrasound of a heart at all.
 BLOCK, DISTRACTORS = 48, 4
+#: Clips of a block, and their frames.
+CLIP_BLOCK, CLIP_FRAMES = 12, 10
 #: A make that the shipped network never saw, kept for its test.
 HELD_OUT_VENDOR = "dorado"
 #: How often each section is drawn; A4C is what users bring most.
@@ -46,39 +48,43 @@ _STREAM = 77
 
 @dataclass(frozen=True)
 class Pooled:
-    """One frame of the pool: grey (H, W) uint8, its label, and where its content lies."""
+    """One frame (H, W) or short clip (K, H, W) of the pool: grey uint8, its label, and where its content lies."""
 
     image: np.ndarray
     label: str
     box: Box
 
 
-def training_vendors() -> list[str]:
+def training_vendors() -> tuple[str, ...]:
     """Makes of the training stream: mostly drawn at random, and all named ones but the held-out."""
-    return [*(name for name in VENDORS if name != HELD_OUT_VENDOR), *([RANDOM] * 4)]
+    return (*(name for name in VENDORS if name != HELD_OUT_VENDOR), *([RANDOM] * 4))
+
+
+MakeBlock = Callable[[np.random.Generator, Sequence[str] | None], list[Pooled]]
 
 
 @dataclass(frozen=True)
-class FramePool:
-    """Blocks of frames in `folder`; block b of a seed is always the same. vendors : makes, or None for all."""
+class Pool:
+    """Blocks of frames or clips in `folder`; block b of a seed is always the same. vendors : makes, or None for all."""
 
     folder: Path
     seed: int
     vendors: tuple[str, ...] | None
+    make: MakeBlock
 
-    def frame(self, block: int, index: int) -> Pooled:
-        """Frame `index` of a block, which is made first when it is not there."""
+    def item(self, block: int, index: int) -> Pooled:
+        """Number `index` of a block, which is made first when it is not there."""
         images, labels, boxes = self._block(block)
         return Pooled(images[index], str(labels[index]), Box(*(int(v) for v in boxes[index])))
 
     def _block(self, block: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         path = self.folder / f"{self.seed}-{block:06d}.npy"
         if not path.exists():
-            self._make(block, path)
+            self._write(block, path)
         return _opened(path)
 
-    def _make(self, block: int, path: Path) -> None:
-        made = make_block(np.random.default_rng([_STREAM, self.seed, block]), self.vendors)
+    def _write(self, block: int, path: Path) -> None:
+        made = self.make(np.random.default_rng([_STREAM, self.seed, block]), self.vendors)
         path.parent.mkdir(parents=True, exist_ok=True)
         facts = path.with_suffix(".npz")
         boxes = np.array([[p.box.top, p.box.bottom, p.box.left, p.box.right] for p in made])
@@ -94,13 +100,25 @@ def _opened(path: Path) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         return np.load(path, mmap_mode="r"), facts["labels"], facts["boxes"]
 
 
-def make_block(rng: np.random.Generator, vendors: Sequence[str] | None) -> list[Pooled]:
-    """`BLOCK` new frames."""
+def make_frames(rng: np.random.Generator, vendors: Sequence[str] | None) -> list[Pooled]:
+    """`BLOCK` new frames, the last of them no ultrasound of a heart."""
     size = (FRAME_SIDE, FRAME_SIDE)
     source = frames(rng, size=size, views=_VIEWS, vendors=vendors, frames_per_clip=2, clips_per_patient=2)
     made = [(frame.image, label_of(frame.view.value)) for frame in islice(source, BLOCK - DISTRACTORS)]
     made += [(distractor(rng, FRAME_SIDE), NONE) for _ in range(DISTRACTORS)]
     return [Pooled(image, label, content_box(image)) for image, label in made]
+
+
+def make_clips(rng: np.random.Generator, vendors: Sequence[str] | None) -> list[Pooled]:
+    """`CLIP_BLOCK` new clips of `CLIP_FRAMES` frames over a beat, the last of them a still picture of anything."""
+    size = (FRAME_SIDE, FRAME_SIDE)
+    source = frames(rng, size=size, views=_VIEWS, vendors=vendors, frames_per_clip=CLIP_FRAMES, clips_per_patient=1)
+    made = []
+    for _ in range(CLIP_BLOCK - 1):
+        clip = list(islice(source, CLIP_FRAMES))
+        made.append((np.stack([frame.image for frame in clip]), label_of(clip[0].view.value)))
+    made.append((np.repeat(distractor(rng, FRAME_SIDE)[None], CLIP_FRAMES, axis=0), NONE))
+    return [Pooled(images, label, content_box(images.max(axis=0))) for images, label in made]
 
 
 def label_of(section: str) -> str:
@@ -111,7 +129,7 @@ def label_of(section: str) -> str:
 
 
 def varied(pooled: Pooled, rng: np.random.Generator, *, side: int = SIDE) -> np.ndarray:
-    """(side, side) float32 grey levels 0 to 255 of a frame as some user might bring it."""
+    """(side, side) uint8 of a frame as some user might bring it."""
     source = draw_marks(pooled.image, rng) if rng.random() < 0.4 else pooled.image
     return as_shown(_placed(source, _region(pooled, rng), rng, side), rng)
 
@@ -180,7 +198,7 @@ def as_shown(picture: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     if rng.random() < 0.3:
         quality = [cv2.IMWRITE_JPEG_QUALITY, int(rng.integers(25, 95))]
         shown = np.asarray(cv2.imdecode(cv2.imencode(".jpg", shown.astype(np.uint8), quality)[1], cv2.IMREAD_GRAYSCALE))
-    return shown.astype(np.float32)
+    return np.round(shown).astype(np.uint8)
 
 
 def _cover(grey: np.ndarray, rng: np.random.Generator) -> None:

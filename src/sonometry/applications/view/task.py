@@ -1,6 +1,6 @@
-"""What the view network learns: one of eight views, or none of them, from a single frame.
+"""What the view networks learn: one of eight views or none of them, from a frame, or from a clip's frames in order.
 
-Without data, frames are simulated on the way and kept in the run folder (`stream`).
+Without data, pictures are simulated on the way and kept in the run folder (`stream`).
 """
 
 from __future__ import annotations
@@ -16,22 +16,37 @@ from torch import nn
 from torch.nn import functional
 from torch.utils.data import Dataset
 
+from sonometry.applications.view.classify import SEQUENCE, as_sequence
 from sonometry.applications.view.labels import CLASS_NAMES, class_index
-from sonometry.applications.view.prepare import SIDE, normalised
-from sonometry.applications.view.stream import BLOCK, FramePool, training_vendors, varied
+from sonometry.applications.view.prepare import SIDE
+from sonometry.applications.view.stream import (
+    BLOCK,
+    CLIP_BLOCK,
+    Pool,
+    Pooled,
+    make_clips,
+    make_frames,
+    training_vendors,
+    varied,
+)
 from sonometry.applications.view.task_config import TaskConfig
-from sonometry.models.view import ViewNetwork
+from sonometry.models.classifier_export import export_classifier
+from sonometry.models.classify import classify
+from sonometry.models.inference import load_network, shipped_weights
+from sonometry.models.view import TemporalViewNetwork, view_network
 from sonometry.models.weights import export_network
 
-#: Seed of the frames that tell the best weights; training takes the seed of the run plus one million.
+FRAMES, CLIPS = "view-frames", "view-clips"
+#: Seed of the pictures that tell the best weights; training takes the seed of the run plus one million.
 VALIDATION_SEED = 500
 _TRAINING_SEEDS = 1_000_000
+Sample = dict[str, np.ndarray]
 
 
 class ViewTask:
     """The frame classifier, its simulated frames and its loss."""
 
-    name = "view-frames"
+    name = FRAMES
     monitor = "cross_entropy"
 
     def __init__(self, config: TaskConfig, folder: Path) -> None:
@@ -39,72 +54,149 @@ class ViewTask:
 
     def network(self) -> nn.Module:
         config = self.config
-        network = ViewNetwork(len(CLASS_NAMES), config.widths, config.dropout, config.stem)
+        network = view_network(len(CLASS_NAMES), config.widths, stem=config.stem, dropout=config.dropout)
         return network.to(memory_format=torch.channels_last)
 
     def training_data(self, *, seed: int, n_samples: int, first: int) -> Dataset[Any]:
-        pool = FramePool(self.folder, _TRAINING_SEEDS + seed, tuple(training_vendors()))
+        pool = Pool(self.folder, _TRAINING_SEEDS + seed, training_vendors(), make_frames)
         return SimulatedFrames(pool, self.config, seed, n_samples, first)
 
     def validation_data(self) -> Dataset[Any]:
-        pool = FramePool(self.folder, VALIDATION_SEED, tuple(training_vendors()))
+        pool = Pool(self.folder, VALIDATION_SEED, training_vendors(), make_frames)
         return ValidationFrames(pool, self.config.n_validation)
 
     def losses(self, network: nn.Module, batch: Mapping[str, torch.Tensor]) -> dict[str, torch.Tensor]:
         """Cross-entropy with smoothed labels; also the plain one and the accuracy."""
         image, label = batch["image"].flatten(0, -4), batch["label"].flatten()
-        scores = network(image.contiguous(memory_format=torch.channels_last))[:, : len(CLASS_NAMES), 0, 0].float()
-        loss = functional.cross_entropy(scores, label, label_smoothing=self.config.label_smoothing)
-        plain = functional.cross_entropy(scores.detach(), label)
-        accuracy = (scores.argmax(1) == label).float().mean()
-        return {"loss": loss, "cross_entropy": plain, "accuracy": accuracy}
+        scores = network(image.contiguous(memory_format=torch.channels_last))
+        return classification_losses(scores.float(), label, self.config.label_smoothing)
 
     def export(self, network: nn.Module, folder: Path, *, recipe: Mapping[str, Any]) -> None:
-        meta = {"labels": CLASS_NAMES, "side": SIDE, "temperature": 1.0, "widths": self.config.widths, "recipe": recipe}
-        export_network(network, folder, self.name, n_in=1, metadata=meta)
+        meta = {"class_names": CLASS_NAMES, "temperature": 1.0, "trained_on": "simulation", "recipe": recipe}
+        export_classifier(network, folder, self.name, size=(SIDE, SIDE), metadata=meta)  # type: ignore[arg-type]
 
 
-class SimulatedFrames(Dataset[dict[str, np.ndarray]]):
+class ClipTask:
+    """The network over the embeddings of a clip's frames, from the frame network that is already there."""
+
+    name = CLIPS
+    monitor = "cross_entropy"
+
+    def __init__(self, config: TaskConfig, folder: Path) -> None:
+        self.config, self.folder = config, folder / f"{config.pool_folder}-clips"
+        self.frame_weights = shipped_weights(FRAMES) if config.frame_weights is None else config.frame_weights
+        self.n_embedding = _embedding_size(self.frame_weights)
+
+    def network(self) -> nn.Module:
+        return TemporalViewNetwork(self.n_embedding, len(CLASS_NAMES), self.config.width)
+
+    def training_data(self, *, seed: int, n_samples: int, first: int) -> Dataset[Any]:
+        pool = Pool(self.folder, _TRAINING_SEEDS + seed, training_vendors(), make_clips)
+        return SimulatedClips(pool, self.config, self.frame_weights, seed, n_samples, first)
+
+    def validation_data(self) -> Dataset[Any]:
+        pool = Pool(self.folder, VALIDATION_SEED, training_vendors(), make_clips)
+        n_clips = max(CLIP_BLOCK, self.config.n_validation // 10)
+        return SimulatedClips(pool, self.config, self.frame_weights, VALIDATION_SEED, n_clips, 0)
+
+    def losses(self, network: nn.Module, batch: Mapping[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+        scores = network(batch["embeddings"])[:, :, 0, 0].float()
+        return classification_losses(scores, batch["label"].flatten(), self.config.label_smoothing)
+
+    def export(self, network: nn.Module, folder: Path, *, recipe: Mapping[str, Any]) -> None:
+        frames = load_network(self.frame_weights)
+        meta = {"class_names": CLASS_NAMES, "embeddings_of": frames.sha256, "recipe": recipe}
+        export_network(network, folder, self.name, n_in=self.n_embedding, metadata=meta)
+
+
+def classification_losses(scores: torch.Tensor, label: torch.Tensor, smoothing: float) -> dict[str, torch.Tensor]:
+    """Cross-entropy with smoothed labels, which is minimised; the plain one, which is monitored; the accuracy."""
+    loss = functional.cross_entropy(scores, label, label_smoothing=smoothing)
+    plain = functional.cross_entropy(scores.detach(), label)
+    accuracy = (scores.argmax(1) == label).float().mean()
+    return {"loss": loss, "cross_entropy": plain, "accuracy": accuracy}
+
+
+class SimulatedFrames(Dataset[Sample]):
     """Varied frames of a growing pool; sample i is a function of (seed, first + i)."""
 
-    def __init__(self, pool: FramePool, config: TaskConfig, seed: int, n_samples: int, first: int) -> None:
+    def __init__(self, pool: Pool, config: TaskConfig, seed: int, n_samples: int, first: int) -> None:
         self.pool, self.config, self.seed, self.n_samples, self.first = pool, config, seed, n_samples, first
 
     def __len__(self) -> int:
         return self.n_samples
 
-    def __getitem__(self, index: int) -> dict[str, np.ndarray]:
+    def __getitem__(self, index: int) -> Sample:
         if index >= self.n_samples:
             raise IndexError(index)
         _one_thread()
         position = self.first + index
         rng = np.random.default_rng([self.seed, position])
         n_blocks = self.config.first_blocks + position // (self.config.reuse * BLOCK)
-        pooled = self.pool.frame(int(rng.integers(n_blocks)), int(rng.integers(BLOCK)))
+        pooled = self.pool.item(int(rng.integers(n_blocks)), int(rng.integers(BLOCK)))
         return as_sample(varied(pooled, rng), pooled.label)
 
 
-class ValidationFrames(Dataset[dict[str, np.ndarray]]):
+class ValidationFrames(Dataset[Sample]):
     """Blocks of varied frames of other patients, the same in every run; an item is a block."""
 
-    def __init__(self, pool: FramePool, n_frames: int) -> None:
+    def __init__(self, pool: Pool, n_frames: int) -> None:
         self.pool, self.n_blocks = pool, max(1, n_frames // BLOCK)
 
     def __len__(self) -> int:
         return self.n_blocks
 
-    def __getitem__(self, index: int) -> dict[str, np.ndarray]:
+    def __getitem__(self, index: int) -> Sample:
         if index >= self.n_blocks:
             raise IndexError(index)
         rng = np.random.default_rng([VALIDATION_SEED, index])
-        pooled = [self.pool.frame(index, i) for i in range(BLOCK)]
+        pooled = [self.pool.item(index, i) for i in range(BLOCK)]
         samples = [as_sample(varied(p, rng), p.label) for p in pooled]
         return {name: np.stack([s[name] for s in samples]) for name in samples[0]}
 
 
-def as_sample(picture: np.ndarray, label: str) -> dict[str, np.ndarray]:
-    """Picture (1, side, side) as the network takes it, and its class."""
-    return {"image": normalised(picture)[None], "label": np.asarray(class_index(label), np.int64)}
+class SimulatedClips(Dataset[Sample]):
+    """Embeddings of varied clips of a growing pool, every frame of a clip varied in the same way."""
+
+    def __init__(
+        self, pool: Pool, config: TaskConfig, frame_weights: Path, seed: int, n_samples: int, first: int
+    ) -> None:
+        self.pool, self.config, self.frame_weights = pool, config, frame_weights
+        self.seed, self.n_samples, self.first = seed, n_samples, first
+
+    def __len__(self) -> int:
+        return self.n_samples
+
+    def __getitem__(self, index: int) -> Sample:
+        if index >= self.n_samples:
+            raise IndexError(index)
+        _one_thread()
+        position = self.first + index
+        rng = np.random.default_rng([self.seed, position, 1])
+        n_blocks = self.config.first_blocks + position // (self.config.reuse * CLIP_BLOCK)
+        pooled = self.pool.item(int(rng.integers(n_blocks)), int(rng.integers(CLIP_BLOCK)))
+        pictures = _varied_alike(pooled, int(rng.integers(2**31)))
+        _, embeddings = classify(load_network(self.frame_weights), pictures)
+        shown = np.sort(rng.integers(len(embeddings), size=int(rng.integers(1, SEQUENCE + 1))))
+        return {"embeddings": as_sequence(embeddings[shown]), "label": np.asarray(class_index(pooled.label), np.int64)}
+
+
+def as_sample(picture: np.ndarray, label: str) -> Sample:
+    """Picture (1, side, side) in 0-1 as the network takes it, and its class."""
+    return {"image": picture[None].astype(np.float32) / 255, "label": np.asarray(class_index(label), np.int64)}
+
+
+def _varied_alike(pooled: Pooled, seed: int) -> np.ndarray:
+    """(K, side, side) frames of a clip under one and the same change."""
+    frames = [Pooled(image, pooled.label, pooled.box) for image in pooled.image]
+    return np.stack([varied(frame, np.random.default_rng(seed)) for frame in frames])
+
+
+def _embedding_size(weights: Path) -> int:
+    """Length of the embeddings of a frame network."""
+    network = load_network(weights)
+    _, embedding = classify(network, np.zeros((1, SIDE, SIDE), np.uint8))
+    return int(embedding.shape[1])
 
 
 def _one_thread() -> None:
@@ -113,6 +205,6 @@ def _one_thread() -> None:
         cv2.setNumThreads(1)
 
 
-def task(config: TaskConfig, folder: Path, data: Path | None) -> ViewTask:
+def task(config: TaskConfig, folder: Path, data: Path | None) -> ViewTask | ClipTask:
     """The task of `sonometry train view`."""
-    return ViewTask(config, folder)
+    return ClipTask(config, folder) if config.level == "clips" else ViewTask(config, folder)

@@ -1,16 +1,23 @@
-"""Options of training the view network."""
+"""Options of training the view networks."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from sonometry.core.errors import UsageError
 
 
 @dataclass(frozen=True)
 class TaskConfig:
     """Options of `sonometry train view`.
 
-    widths : channels of the levels of the network.
+    level : "frames" learns the view of one frame; "clips" learns the view of a clip from the embeddings of its frames.
+    frame_weights : of the network that gives the embeddings; those that come with Sonometry when absent.
+    widths : channels of the levels of the frame network.
     stem : channels of its first layer.
+    width : channels of the clip network.
     dropout : before the scores.
     label_smoothing : share of each target spread over all labels.
     reuse : how often, on average, a simulated frame is seen before another is made.
@@ -19,11 +26,23 @@ class TaskConfig:
     n_validation : simulated frames of other patients that tell the best weights.
     """
 
+    level: Literal["frames", "clips"] = "frames"
+    frame_weights: Path | None = None
     widths: tuple[int, ...] = (32, 64, 96, 160)
     stem: int = 16
+    width: int = 48
     dropout: float = 0.2
     label_smoothing: float = 0.03
     reuse: int = 10
     first_blocks: int = 8
     pool_folder: str = "pool"
     n_validation: int = 576
+
+    def __post_init__(self) -> None:
+        if self.level not in ("frames", "clips"):
+            raise UsageError(f"--level must be frames or clips, got {self.level}")
+        for name in ("stem", "width", "reuse", "first_blocks", "n_validation"):
+            if getattr(self, name) < 1:
+                raise UsageError(f"--{name.replace('_', '-')} must be 1 or more, got {getattr(self, name)}")
+        if not 0 <= self.dropout < 1 or not 0 <= self.label_smoothing < 1:
+            raise UsageError("--dropout and --label-smoothing must lie in [0, 1)")

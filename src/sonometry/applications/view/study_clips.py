@@ -1,0 +1,160 @@
+"""Clips that the studies of the thesis are run on: the user's manifest, or a simulated cohort made for the study.
+
+Only the eight views are used, as in the thesis. Patients are apart in train, validation and test (80, 10 and 10 %).
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from sonometry.applications.view.labels import EchoView
+from sonometry.core.errors import DataError, UsageError
+from sonometry.core.paper_study import StudyRequest
+from sonometry.data.labelled import LabelledClips, labelled
+from sonometry.data.preparation import Rescaling
+from sonometry.data.splits import Group, Shares, split_subjects
+from sonometry.io.manifest import Manifest, ManifestRow, read_manifest, write_manifest
+
+if TYPE_CHECKING:
+    from sonometry.data.frames import FrameTable
+
+#: Shares of the thesis, section 3.3.
+SHARES = Shares(0.8, 0.1, 0.1)
+#: Three invented makes stand for the three of the thesis.
+SIMULATED_VENDORS = ("aurelia", "boreal", "cascade")
+_SEED = 2019
+
+
+@dataclass(frozen=True)
+class CohortSize:
+    """Patients, clips of each, and frames of a clip."""
+
+    patients: int
+    clips: int
+    frames: int
+
+
+QUICK, FULL = CohortSize(60, 4, 5), CohortSize(420, 8, 20)
+
+
+def study_clips(request: StudyRequest) -> tuple[LabelledClips, tuple[str, ...]]:
+    """Labelled clips with a split each, and notes on where they come from.
+
+    Raises UsageError for several manifests, DataError for one that cannot be used.
+    """
+    if len(request.data) > 1:
+        raise UsageError(f"the study takes one manifest, got {len(request.data)}; join them with sonometry ingest")
+    if request.data:
+        path = request.data[0] / "manifest.csv" if request.data[0].is_dir() else request.data[0]
+        manifest, origin = read_manifest(path), f"{path.name} of the user"
+    else:
+        size = QUICK if request.quick else FULL
+        manifest = simulated_manifest(request, size)
+        origin = f"simulation: {size.patients} patients, {size.clips} clips of {size.frames} frames each"
+    clips, split_note = with_splits(manifest)
+    return clips, (f"Data: {origin}.", *split_note)
+
+
+def with_splits(manifest: Manifest) -> tuple[LabelledClips, tuple[str, ...]]:
+    """The clips of the eight views; split by patient where the manifest has no splits."""
+    names = [view.value for view in EchoView]
+    rows = [row for row in manifest if row.view in names and row.kind == "cine"]
+    found = [name for name in names if any(row.view == name for row in rows)]
+    if len(found) < 2:
+        raise DataError(f"the manifest has clips of {len(found)} of the views {', '.join(names)}; label at least two")
+    note: tuple[str, ...] = ()
+    if not all(row.split for row in rows):
+        groups = [Group(row.subject_key, row.view, row.vendor, "", 1) for row in rows]
+        splits = split_subjects(groups, SHARES, seed=_SEED, redo=True)
+        rows = [replace(row, split=splits[row.subject_key]) for row in rows]
+        note = ("The manifest has no splits; patients were divided 80, 10 and 10 % for this study.",)
+    return labelled(Manifest(tuple(rows), manifest.folder), "view", found), note
+
+
+def simulated_manifest(request: StudyRequest, size: CohortSize) -> Manifest:
+    """The cohort in the cache of the study; clips that are there are kept."""
+    folder = request.cache / f"cohort-{size.patients}x{size.clips}x{size.frames}"
+    path = folder / "manifest.csv"
+    if path.is_file():
+        return read_manifest(path)
+    rows = []
+    for patient in range(size.patients):
+        request.progress(0.1 * patient / size.patients, "simulating patients")
+        rows += _patient(folder, patient, size)
+    groups = [Group(row.subject_key, row.view, row.vendor, "", 1) for row in rows]
+    splits = split_subjects(groups, SHARES, seed=_SEED)
+    write_manifest([replace(row, split=splits[row.subject_key]) for row in rows], path)
+    return read_manifest(path)
+
+
+def _patient(folder: Path, number: int, size: CohortSize) -> list[ManifestRow]:
+    """Clips of one simulated patient, views in turn, frames spread over a beat."""
+    from sonometry.io.dicom_write import write_cine
+    from sonometry.simulation.phantoms.heart import ClipOptions, Patient, View
+
+    views = list(View)
+    vendor = SIMULATED_VENDORS[number % len(SIMULATED_VENDORS)]
+    key = f"study-{number:04d}"
+    wanted = [
+        (clip, views[(number // len(SIMULATED_VENDORS) * size.clips + clip) % len(views)]) for clip in range(size.clips)
+    ]
+    missing = [(clip, view) for clip, view in wanted if not (folder / f"{key}-{clip}.dcm").is_file()]
+    if missing:
+        folder.mkdir(parents=True, exist_ok=True)
+        patient = Patient(_SEED * 10_000 + number, vendor=vendor, subject_key=key)
+        assert patient.parameters is not None
+        rate = size.frames * patient.parameters.heart_rate_hz
+        options = ClipOptions(
+            n_frames=size.frames, frame_rate_hz=rate, size=(240, 320), is_cropped=False, samples=208, beams=104,
+            has_displacement=False,
+        )  # fmt: skip
+        for clip, view in missing:
+            cine = patient.recording(view, clip=clip, options=options).cine()
+            write_cine(cine, folder / f"{key}-{clip}.dcm", subject_key=key, study_key=key)
+    return [
+        ManifestRow(f"{key}-{clip}", f"{key}-{clip}.dcm", "cine", key, key, vendor=vendor, view=view.value)
+        for clip, view in wanted
+    ]
+
+
+@dataclass(frozen=True)
+class StudyFrames:
+    """Prepared frames of one size: those to learn from, to choose with and to test on once."""
+
+    train: FrameTable
+    validation: FrameTable
+    test: FrameTable
+
+
+def study_frames(request: StudyRequest, clips: LabelledClips, size: tuple[int, int]) -> StudyFrames:
+    """Frames of the three splits at (rows, columns), stretched as in the thesis."""
+    train, validation, test = (
+        prepared(request, clips.of_split(name), size) for name in ("train", "validation", "test")
+    )
+    return StudyFrames(train, validation, test)
+
+
+def prepared(request: StudyRequest, clips: LabelledClips, size: tuple[int, int]) -> FrameTable:
+    """Frames of some clips; prepared once for the study. A quick study takes at most 12 frames of a clip."""
+    from sonometry.data.frames import frame_table
+
+    limit = 12 if request.quick else 0
+    return frame_table(clips, request.cache / "frames", Rescaling(*size), frames_per_clip=limit)
+
+
+def three_vendors(clips: LabelledClips) -> tuple[str, ...]:
+    """The three makes with most clips, most first. DataError where there are fewer than two."""
+    counts = Counter(row.vendor for row in clips.rows if row.vendor)
+    if len(counts) < 2:
+        raise DataError(f"the manifest names {len(counts)} vendors; this study needs at least two in the column vendor")
+    return tuple(sorted(name for name, _ in counts.most_common(3)))
+
+
+def seeded(*numbers: int) -> np.random.Generator:
+    """Generator of one draw of a study."""
+    return np.random.default_rng([_SEED, *numbers])
