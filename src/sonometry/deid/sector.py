@@ -124,10 +124,9 @@ def _sector_in(projections: Projections, seen: np.ndarray, box: Box | None = Non
     largest = areas[0].sum()
     apart = [_outline(seen, bright, area) for area in areas if area.sum() >= 0.1 * largest]
     mask = np.logical_or.reduce([part.mask for part in apart])
-    if mask.sum() >= together.mask.sum():
-        return together
-    method = "fit" if all(part.method == "fit" for part in apart) else "hull"
-    return Sector(mask, method, min(part.support for part in apart))
+    if mask.sum() >= together.mask.sum() or not all(part.method == "fit" for part in apart):
+        return together  # echoes of one sector that dark muscle or a shadow divides
+    return Sector(mask, "fit", min(part.support for part in apart))
 
 
 def _outline(seen: np.ndarray, bright: np.ndarray, echoes: np.ndarray, box: Box | None = None) -> Sector:

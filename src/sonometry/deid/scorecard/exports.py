@@ -61,7 +61,7 @@ def write_exports(folder: Path, *, n_studies: int, seed: int) -> list[Truth]:
         identity = patients[number % n_patients]
         scanner = list(LAYOUTS)[number % len(LAYOUTS)]
         study_date = TODAY - timedelta(days=int(rng.integers(30, 3000)))
-        study = _Study(identity, study_date, scanner, number, f"{rng.integers(10**7, 10**8)}")
+        study = Exam(identity, study_date, scanner, number, f"{rng.integers(10**7, 10**8)}")
         place = folder / f"{identity.family}_{identity.given}" / study_date.isoformat()
         place.mkdir(parents=True, exist_ok=True)
         for image in range(int(rng.integers(1, 3))):
@@ -70,7 +70,9 @@ def write_exports(folder: Path, *, n_studies: int, seed: int) -> list[Truth]:
 
 
 @dataclass(frozen=True)
-class _Study:
+class Exam:
+    """One study of an invented patient."""
+
     identity: Identity
     date: date
     scanner: tuple[str, str]
@@ -86,7 +88,7 @@ class _Study:
         return STUDIES[self.number % len(STUDIES)]
 
 
-def _write_image(path: Path, study: _Study, image: int, rng: np.random.Generator) -> Truth:
+def _write_image(path: Path, study: Exam, image: int, rng: np.random.Generator) -> Truth:
     n_frames = 1 if study.scanner[1] == "Duo 700" else int(rng.choice([1, 4, 8]))
     screen = LAYOUTS[study.scanner](rng, n_frames)
     texts = _burn_in(screen, study, rng)
@@ -101,7 +103,7 @@ def encode(file: FileDataset, model: str, frames: np.ndarray) -> None:
     _ENCODERS[model](file, frames)
 
 
-def _burn_in(screen: Screen, study: _Study, rng: np.random.Generator) -> tuple[TextItem, ...]:
+def _burn_in(screen: Screen, study: Exam, rng: np.random.Generator) -> tuple[TextItem, ...]:
     """Write names and settings outside the sector, and one to three annotations inside."""
     identity = study.identity
     born, done = identity.birth.strftime("%d.%m.%Y"), study.date.strftime("%m/%d/%Y")
@@ -158,7 +160,7 @@ def _place(screen: Screen, text: str, is_inside: bool, taken: np.ndarray, rng: n
     return TextItem(text, font, size, row, column, glyphs.character, is_inside, True, first)
 
 
-def _header(study: _Study, image: int, screen: Screen) -> FileDataset:
+def _header(study: Exam, image: int, screen: Screen) -> FileDataset:
     """A header with the patient in every kind of place."""
     identity, is_cine = study.identity, len(screen.frames) > 1
     meta = FileMetaDataset()
@@ -169,14 +171,19 @@ def _header(study: _Study, image: int, screen: Screen) -> FileDataset:
     file.SpecificCharacterSet = "ISO_IR 192"
     file.SOPClassUID, file.SOPInstanceUID = kind, meta.MediaStorageSOPInstanceUID
     file.ImageType = ["ORIGINAL", "PRIMARY", "", "0001"]
-    _add_patient(file, study)
-    _add_study(file, study, image)
+    identify(file, study, image)
     _add_technique(file, study, screen)
-    _add_hidden(file, study)
     return file
 
 
-def _add_patient(file: Dataset, study: _Study) -> None:
+def identify(file: Dataset, study: Exam, image: int) -> None:
+    """Put the patient into every kind of place of a header: where it belongs, and where nobody looks."""
+    _add_patient(file, study)
+    _add_study(file, study, image)
+    _add_hidden(file, study)
+
+
+def _add_patient(file: Dataset, study: Exam) -> None:
     identity = study.identity
     file.PatientName, file.PatientID = identity.name, identity.patient_id
     file.PatientBirthDate, file.PatientSex = identity.birth.strftime("%Y%m%d"), identity.sex
@@ -191,7 +198,7 @@ def _add_patient(file: Dataset, study: _Study) -> None:
     file.OtherPatientIDsSequence = Sequence([other])
 
 
-def _add_study(file: Dataset, study: _Study, image: int) -> None:
+def _add_study(file: Dataset, study: Exam, image: int) -> None:
     identity, day = study.identity, study.date.strftime("%Y%m%d")
     file.StudyDate = file.SeriesDate = file.ContentDate = file.AcquisitionDate = day
     file.StudyTime = file.ContentTime = "104217"
@@ -216,7 +223,7 @@ def _add_study(file: Dataset, study: _Study, image: int) -> None:
     file.SourceImageSequence = Sequence([referenced])
 
 
-def _add_technique(file: Dataset, study: _Study, screen: Screen) -> None:
+def _add_technique(file: Dataset, study: Exam, screen: Screen) -> None:
     """What a measurement needs and must find again."""
     file.Modality = "US"
     file.Manufacturer, file.ManufacturerModelName = study.scanner
@@ -241,7 +248,7 @@ def _add_technique(file: Dataset, study: _Study, screen: Screen) -> None:
         file.SequenceOfUltrasoundRegions = Sequence(regions)
 
 
-def _add_hidden(file: Dataset, study: _Study) -> None:
+def _add_hidden(file: Dataset, study: Exam) -> None:
     """Names where nobody looks: private tags, coded entries, overlays, icons, nested sequences, unlisted text."""
     identity = study.identity
     block = file.private_block(0x0029, "INVENTED VENDOR 1.0", create=True)
