@@ -41,5 +41,11 @@ COMMANDS = (
     Command("import", "sonometry.cli.import_set", "SET DIR", "A public data set as manifest.csv with truth."),
     Command("splits", "sonometry.cli.splits", "", "Split by patient into train, validation and test."),
     Command("train", "sonometry.cli.train", "APP --out RUN", "Train the network of an application; resumable."),
+    Command(
+        "evaluate",
+        "sonometry.cli.evaluate",
+        "APP --data manifest.csv --out DIR",
+        "Measure how good an application is on labelled recordings.",
+    ),
     Command("study", "sonometry.cli.study", "list | run NAME --out DIR", "A paper's table or figure, made again."),
 )

@@ -99,6 +99,7 @@ class Application:
     task : (task options, run folder, path of the data or None) -> training task (needs the extra [train]), or None for
         an application without a network.
     task_config : dataclass of the options of `task`; importing it needs no torch.
+    evaluate : (`core.paper_study.EvaluationRequest`) -> `StudyResult`, the measures on labelled recordings; or None.
     card : text of CARD.md as a resource name in the package of the application.
     suggests : contours the annotation page may propose: name of the structure, and where it lies in the fields of a
         measurement, as "mask:1,2" (outline of these labels of a (T, H, W) array) or "contour_px" ((T, N, 2) points).
@@ -120,6 +121,7 @@ class Application:
     task: Reference | None = None
     task_config: Reference | None = None
     cohort: Reference | None = None
+    evaluate: Reference | None = None
     card: str = "CARD.md"
     suggests: Mapping[str, str] = field(default_factory=dict)
     package: str = ""

@@ -5,8 +5,8 @@ An application lists its studies as `PaperStudy`; the workflow gives each a `Stu
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -42,11 +42,15 @@ class Table:
 
 @dataclass(frozen=True, eq=False)
 class StudyResult:
-    """What a study found. notes : what a reader must know: what is inferred, what was not run and why."""
+    """What a study found. notes : what a reader must know: what is inferred, what was not run and why.
+
+    files : further files by name, written beside the page.
+    """
 
     tables: tuple[Table, ...]
     figures: tuple[Figure, ...] = ()
     notes: tuple[str, ...] = ()
+    files: Mapping[str, bytes] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -64,6 +68,21 @@ class StudyRequest:
     quick: bool = False
     weights: Path | None = None
     facts: Any = None
+    progress: Progress = no_progress
+
+
+@dataclass(frozen=True)
+class EvaluationRequest:
+    """What an application is evaluated on.
+
+    manifest : manifest.csv with the truth. split : "train", "validation" or "test". cache : folder for prepared data.
+    weights : folder or file of exported weights; None takes those that come with Sonometry.
+    """
+
+    manifest: Path
+    split: str
+    cache: Path
+    weights: Path | None = None
     progress: Progress = no_progress
 
 

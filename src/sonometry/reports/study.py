@@ -18,8 +18,13 @@ from sonometry.reports.html import environment
 RECORD, PAGE = "study.json", "study.html"
 
 
-def write_study(result: StudyResult, study: PaperStudy, directory: Path, *, provenance: Mapping[str, Any]) -> Path:
-    """Write every file of a study and return the path of its page. Raises OutputError; then nothing was written."""
+def write_study(
+    result: StudyResult, study: PaperStudy, directory: Path, *, provenance: Mapping[str, Any], stem: str = "study"
+) -> Path:
+    """Write every file of a study and return the path of its page. Raises OutputError; then nothing was written.
+
+    stem : of the names of page and record.
+    """
     record = {
         "schema": "sonometry.study/1",
         "name": study.name,
@@ -41,9 +46,11 @@ def write_study(result: StudyResult, study: PaperStudy, directory: Path, *, prov
             write_atomic(partial / f"table-{number}.csv", as_csv(table))
         for figure in result.figures:
             write_atomic(partial / figure.file_name, figure.data)
-        write_atomic(partial / RECORD, json.dumps(record, indent=2, allow_nan=False) + "\n")
-        write_atomic(partial / PAGE, page)
-    return directory / PAGE
+        for name, data in result.files.items():
+            write_atomic(partial / name, data)
+        write_atomic(partial / f"{stem}.json", json.dumps(record, indent=2, allow_nan=False) + "\n")
+        write_atomic(partial / f"{stem}.html", page)
+    return directory / f"{stem}.html"
 
 
 def as_csv(table: Table) -> str:
