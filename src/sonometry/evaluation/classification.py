@@ -205,6 +205,21 @@ def evaluate(
     )
 
 
+def accuracy_estimate(predictions: Predictions, *, rng: np.random.Generator, n_resamples: int = 1000) -> Estimate:
+    """The accuracy alone, with its interval by subject."""
+    right = predictions.is_right.astype(np.float64)
+    n_subjects = len(np.unique(predictions.subjects))
+    interval: Interval | None = None
+    if n_subjects >= FEWEST_GROUPS:
+        (interval,) = weighted_intervals(
+            lambda weights: np.array([np.average(right, weights=weights)]),
+            predictions.subjects,
+            n_resamples=n_resamples,
+            rng=rng,
+        )
+    return Estimate(float(right.mean()), interval, len(predictions), n_subjects)
+
+
 #: Names of the measures, in the order in which `evaluate` computes them.
 BY_CLASS = ("precision", "recall", "f1", "roc_area", "average_precision")
 OVERALL = ("accuracy", "balanced_accuracy", *BY_CLASS, "expected_calibration_error")

@@ -12,13 +12,13 @@ import numpy as np
 from sonometry.core.paper_study import Cell, StudyResult, Table
 from sonometry.core.report import Figure
 from sonometry.evaluation import abstention, calibration, embedding
-from sonometry.evaluation.classification import BY_CLASS, OVERALL, Scores, evaluate, rankings
+from sonometry.evaluation.classification import BY_CLASS, OVERALL, Scores, accuracy_estimate, evaluate, rankings
 from sonometry.evaluation.estimate import FEWEST_GROUPS
 from sonometry.evaluation.predictions import Predictions, averaged, majority_vote
 from sonometry.plots import classification as plots
 from sonometry.plots.style import png
 
-FRAMES, VOTES, MEANS = "frames", "clips, majority vote", "clips, averaged"
+FRAMES, VOTES, MEANS = "frames", "clips by majority vote", "clips by mean probability"
 _ABSTENTIONS = (0.0, 0.05, 0.1, 0.2)
 
 
@@ -53,13 +53,12 @@ def classification_result(
 def overall_table(scores: Mapping[str, Scores]) -> Table:
     """One row a measure, one column a level (frames, clips)."""
     rows = [(name.replace("_", " "), *(str(own.overall[name]) for own in scores.values())) for name in OVERALL]
-    counts = ", ".join(f"{own.n_items} {name}" for name, own in scores.items() if name != MEANS)
-    n_subjects = next(iter(scores.values())).n_subjects
+    n_frames, n_clips, n_subjects = scores[FRAMES].n_items, scores[MEANS].n_items, scores[FRAMES].n_subjects
     return Table(
         "Overall",
         ("measure", *scores),
         tuple(rows),
-        f"{counts}, {n_subjects} patients. Intervals: 95 %, bootstrap by patient. Precision, recall, F1 and areas are "
+        f"{n_frames} frames, {n_clips} clips, {n_subjects} patients. Intervals: 95 %, bootstrap by patient. Precision, recall, F1 and areas are "
         "means over the classes that occur. With a majority vote, confidence is the share of votes.",
     )
 
@@ -79,7 +78,7 @@ def vendor_table(levels: Mapping[str, Predictions], *, seed: int = 0, n_resample
     for vendor, frames in levels[FRAMES].by_vendor().items():
         clips = levels[MEANS].where(levels[MEANS].vendors == vendor)
         rng = np.random.default_rng(seed)
-        own = [evaluate(part, rng=rng, n_resamples=n_resamples).overall["accuracy"] for part in (frames, clips)]
+        own = [accuracy_estimate(part, rng=rng, n_resamples=n_resamples) for part in (frames, clips)]
         rows.append((vendor or "unknown", own[0].n_groups, len(frames), str(own[0]), len(clips), str(own[1])))
     return Table("By vendor", ("vendor", "patients", "frames", "accuracy", "clips", "accuracy of clips"), tuple(rows))
 
