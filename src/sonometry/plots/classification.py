@@ -123,7 +123,7 @@ def learning_curves(rows: Sequence[Mapping[str, float]], *, title: str = "Learni
                 axes.plot(*zip(*own, strict=True), color=colour, linewidth=1.5, label=label)
         for before, after in itertools.pairwise(rows):
             if before.get("phase") != after.get("phase"):
-                axes.axvline(before[x_name], color=style.GRID, linewidth=1)
+                axes.axvline(before[x_name], color=style.FAINT, linewidth=0.8, linestyle=":")
         style.chart_axes(axes, x_name.capitalize(), measure.capitalize())
         style.title(axes, title if k == 0 else "")
         _legend(axes)

@@ -58,8 +58,9 @@ def overall_table(scores: Mapping[str, Scores]) -> Table:
         "Overall",
         ("measure", *scores),
         tuple(rows),
-        f"{n_frames} frames, {n_clips} clips, {n_subjects} patients. Intervals: 95 %, bootstrap by patient. Precision, recall, F1 and areas are "
-        "means over the classes that occur. With a majority vote, confidence is the share of votes.",
+        f"{n_frames} frames, {n_clips} clips, {n_subjects} patients. Intervals: 95 %, bootstrap by patient. Precision, "
+        "recall, F1 and areas are means over the classes that occur. With a majority vote, confidence is the share of "
+        "votes.",
     )
 
 
