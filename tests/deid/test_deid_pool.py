@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import subprocess
 import sys
+import threading
 import time
 
 import pytest
@@ -50,6 +52,16 @@ def test_a_hang_is_ended(stand_in):
     assert time.monotonic() - start < 10
     assert worker.do({"do": "fine", "n": 7}, 30)["n"] == 7
     worker.stop()
+
+
+def test_time_in_which_everything_was_halted_does_not_count(monkeypatch):
+    looks = itertools.count()
+    monkeypatch.setattr(pool, "_TICK_S", 0.001)
+    monkeypatch.setattr(pool.time, "monotonic", lambda: 1000.0 * next(looks))  # a computer that sleeps at every look
+    ended = []
+    pool._watch(threading.Event(), 0.04, lambda: ended.append(True))
+    assert ended == [True]
+    assert next(looks) > 9  # each look counts for four ticks at most
 
 
 def test_closing_early_ends_all_processes(stand_in):

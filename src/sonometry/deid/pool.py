@@ -8,11 +8,14 @@ import queue
 import subprocess
 import sys
 import threading
-from collections.abc import Iterable, Iterator
+import time
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 #: Seconds for a file, and more for a large one.
 _BASE_S, _PER_MB_S = 240.0, 2.0
+#: How often the clock is looked at.
+_TICK_S = 0.5
 
 
 class Worker:
@@ -32,14 +35,15 @@ class Worker:
             timed_out.set()
             process.kill()
 
-        timer = threading.Timer(limit_s, end)
-        timer.start()
+        answered = threading.Event()
+        watch = threading.Thread(target=_watch, args=(answered, limit_s, end), daemon=True)
+        watch.start()
         try:
             line = _exchanged(process, json.dumps(job) + "\n")
         except (OSError, ValueError):  # the process ended, or was ended from outside
             line = ""
         finally:
-            timer.cancel()
+            answered.set()
         if line.endswith("\n"):
             answer: dict[str, Any] = json.loads(line)
             return answer
@@ -74,6 +78,17 @@ class Worker:
                 env={**os.environ, **dict.fromkeys(names, str(self.threads))},
             )
         return self.process
+
+
+def _watch(answered: threading.Event, limit_s: float, end: Callable[[], None]) -> None:
+    """Call `end` after `limit_s` seconds without an answer; time in which this process was halted does not count."""
+    passed_s, last_s = 0.0, time.monotonic()
+    while passed_s < limit_s:
+        if answered.wait(min(_TICK_S, limit_s - passed_s)):
+            return
+        now_s = time.monotonic()
+        passed_s, last_s = passed_s + min(now_s - last_s, 4 * _TICK_S), now_s
+    end()
 
 
 def _exchanged(process: subprocess.Popen[str], line: str) -> str:
