@@ -108,7 +108,7 @@ def _sample_resolution(rng: np.random.Generator, shape: tuple[int, int]) -> Reso
     u = rng.uniform
     return Resolution(
         along_samples=u(0.55, 1.35) * shape[0] / 288,
-        across_beams=u(0.7, 1.9) * shape[1] / 120,
+        across_beams=u(0.7, 1.75) * shape[1] / 120,
         focus=u(0.3, 0.8),
         spread=u(0.0, 1.2),
         looks=int(rng.choice([1, 2, 3], p=[0.3, 0.45, 0.25])),
@@ -117,15 +117,16 @@ def _sample_resolution(rng: np.random.Generator, shape: tuple[int, int]) -> Reso
 
 def _sample_display(rng: np.random.Generator, look: tuple[float, float]) -> Display:
     u = rng.uniform
+    gamma = u(1.0, 2.05) * look[1]
     return Display(
         reference_percentile=100 - u(0.2, 1.8) ** 2,
         dynamic_range_db=max(u(26, 57) + look[0], 20.0),
-        gamma=u(1.0, 2.05) * look[1],
-        smooth_along=u(0.4, 1.3) if rng.random() < 0.75 else 0.0,
-        smooth_across=u(0.4, 1.6) if rng.random() < 0.75 else 0.0,
+        gamma=gamma,
+        smooth_along=u(0.4, 1.1) if rng.random() < 0.65 else 0.0,
+        smooth_across=u(0.3, 1.2) if rng.random() < 0.65 else 0.0,
         persistence=u(0.1, 0.5) if rng.random() < 0.5 else 0.0,
         edge=u(0.1, 0.7) if rng.random() < 0.3 else 0.0,
-        reject=u(0.02, 0.28) if rng.random() < 0.85 else 0.0,
+        reject=u(0.0, max(0.34 - 0.1 * gamma, 0.05)) if rng.random() < 0.85 else 0.0,
     )
 
 
@@ -147,8 +148,8 @@ def _sample_artefacts(rng: np.random.Generator, shape: tuple[int, int], quality:
         noise=u(-66, -38) + 11 * poor,
         noise_slope=u(0, 18),
         gain_db=_sample_gain(rng, shape, poor),
-        slide_per_s=u(10, 36),
-        still=u(0.15, 0.75),
+        slide_per_s=u(18, 55),
+        still=u(0.05, 0.6),
         patches=patches,
     )
 
