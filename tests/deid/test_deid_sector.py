@@ -9,7 +9,7 @@ from sonometry.deid.content import Projections
 from sonometry.deid.projections import project
 from sonometry.deid.scorecard.screens import LAYOUTS, Fan, Screen
 from sonometry.deid.sector import find_sector, usable_boxes
-from sonometry.deid.shapes import fit_shape
+from sonometry.deid.shapes import fit_shape, hull
 
 
 def _projections(screen: Screen) -> Projections:
@@ -121,3 +121,13 @@ def test_parts_without_a_sure_outline_of_their_own_stay_together(rng):
     found = find_sector(_projections(Screen(np.repeat(frames, 3, axis=3).astype(np.uint8), echoes, ())))
     # Two separate outlines lost 4.3 % of the echoes; the hull of both leaves out what lies above its upper face.
     assert (found.mask & echoes).sum() > 0.975 * echoes.sum()
+
+
+def test_a_hull_keeps_cavities_and_leaves_out_what_lies_above_a_curved_probe():
+    row, column = np.mgrid[:480, :640]
+    distance = np.hypot(row + 100, column - 320)
+    fan = (distance > 200) & (distance < 480) & (np.abs(column - 320) < 0.6 * (row + 100))
+    assert not hull(fan)[:95, 310:330].any()
+    open_cavity = (np.hypot(row - 170, column - 380) < 90) & (row > 120)
+    walls = fan & ~open_cavity & ~((np.abs(column - 380) < 60) & (row < 260))
+    assert hull(walls)[150:250, 375:385].all()

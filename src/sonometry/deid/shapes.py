@@ -21,6 +21,8 @@ _SECOND_SUPPORT = 0.14
 _BEYOND = 4.0
 #: Share of rows that may lie beyond at no cost: traces, markers.
 _FREE_BEYOND = 0.01
+#: The face of a probe lies at most this share of the depth below the chord over it.
+_DEEPEST_FACE = 0.3
 
 
 @dataclass(frozen=True)
@@ -235,12 +237,16 @@ def _best_level(values: np.ndarray, tolerance: float) -> tuple[float, int]:
 
 
 def hull(echoes: np.ndarray) -> np.ndarray:
-    """(H, W) bool: convex hull of the echoes without what lies above them (a curved probe face is not convex)."""
+    """(H, W) bool: convex hull of the echoes without what lies above them (a curved probe face is not convex).
+
+    Columns whose first echo lies deep begin with a cavity, not with the face of the probe: there the hull stays whole.
+    """
     points = cv2.findNonZero(echoes.astype(np.uint8))
     filled = np.zeros(echoes.shape, np.uint8)
     cv2.fillConvexPoly(filled, cv2.convexHull(points), 1)
     columns = echoes.any(axis=0)
     first = np.where(columns, echoes.argmax(axis=0), echoes.shape[0]).astype(np.float32)
     face = cv2.erode(first[None, :], np.ones((1, 15), np.uint8))[0]
+    face[face - filled.argmax(axis=0) > _DEEPEST_FACE * filled.any(axis=1).sum()] = 0
     inside: np.ndarray = (filled > 0) & (np.arange(echoes.shape[0])[:, None] >= face[None, :] - 2)
     return inside

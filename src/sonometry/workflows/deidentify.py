@@ -36,7 +36,7 @@ from sonometry.workflows.config import Configuration, resolve
 __all__ = ["DeidentifyResult", "DoneFile", "RefusedFile", "ReviewResult", "deidentify", "review"]
 
 #: Part of the options' digest: raise it when the same options give another result.
-METHOD = 2
+METHOD = 3
 _PARTIAL = PARTIAL_PREFIX + "deid-"
 #: Endings of files that are meant to be DICOM even when they do not look like it.
 _DICOM_ENDINGS = frozenset({".dcm", ".dicom", ".ima", ".dic"})
