@@ -19,6 +19,7 @@ from sonometry.models.madani import madani
 from sonometry.models.nasnet import PENULTIMATE_FILTERS, NASNetMobile
 from sonometry.models.pretrained import State, WeightsFile, pretrained_state
 from sonometry.models.stages import STAGES, Stage
+from sonometry.models.view import view_parts
 
 
 @dataclass(frozen=True)
@@ -178,6 +179,10 @@ BACKBONES: dict[str, Backbone] = {
         Backbone(
             "inception_dense", "the inception-dense network of Østvik", "Østvik et al. 2018, section 2.1", 128, 128,
             "whitening", lambda n, _: inception_dense(n),
+        ),
+        Backbone(
+            "view", "the residual network of the view application", "arXiv:1512.03385", 128, 128, "whitening",
+            lambda n, _: view_parts(n),
         ),
     )
 }  # fmt: skip

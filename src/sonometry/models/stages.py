@@ -80,6 +80,11 @@ STAGES: dict[str, tuple[Stage, ...]] = {
         Stage("cells 0-3", tuple(f"body.cell_{k}" for k in range(4))),
         Stage("input", ("body.conv0", "body.cell_stem_0", "body.cell_stem_1")),
     ),
+    "view": (
+        HEAD,
+        *(Stage(f"level {level}", _layers(2 * level - 2, 2 * level - 1, module="body.1")) for level in (4, 3, 2, 1)),
+        Stage("input", ("body.0",)),
+    ),
     "madani": (HEAD, *_numbered("conv block", "body.block3", "body.block2", "body.block1")),
     "inception_dense": (
         HEAD,

@@ -88,22 +88,6 @@ def learning_curves(curves: Sequence[Curve]) -> Figure:
     return figure
 
 
-def confusion(counts: np.ndarray, names: Sequence[str]) -> Figure:
-    """(C, C) counts as shares of every row, true labels downwards."""
-    share = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
-    figure = style.new_figure(5.6, 4.8)
-    axes = figure.subplots()
-    axes.imshow(share, cmap="Blues", vmin=0, vmax=1)
-    for row, column in np.ndindex(share.shape):
-        colour = "white" if share[row, column] > 0.5 else style.INK
-        axes.text(column, row, f"{share[row, column]:.2f}", ha="center", va="center", color=colour, fontsize=7)
-    axes.set_xticks(range(len(names)), names, rotation=45, ha="right", fontsize=style.TICK_SIZE)
-    axes.set_yticks(range(len(names)), names, fontsize=style.TICK_SIZE)
-    axes.set_xlabel("Label given", fontsize=style.LABEL_SIZE, color=style.INK)
-    axes.set_ylabel("True label", fontsize=style.LABEL_SIZE, color=style.INK)
-    return figure
-
-
 def grouped_bars(values: Mapping[str, Sequence[float]], groups: Sequence[str]) -> Figure:
     """One bar a group and series; shares shown in per cent."""
     figure = style.new_figure(7.6, 3.4)

@@ -6,7 +6,7 @@ validation frames when it is exported.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +21,7 @@ from sonometry.core.errors import DataError, UsageError
 from sonometry.data.dataset import FrameDataset, FrameStream
 from sonometry.data.frames import FrameTable, frame_table
 from sonometry.data.labelled import LabelledClips, check_learnable, read_labelled
-from sonometry.data.preparation import Rescaling
+from sonometry.data.preparation import Preparation, Rescaling
 from sonometry.data.sampling import class_weights, stratified_subsample
 from sonometry.evaluation.calibration import fit_temperature
 from sonometry.io.atomic import write_atomic
@@ -112,12 +112,15 @@ def classification_task(
     *,
     name: str,
     class_names: tuple[str, ...] = (),
+    preparation: Preparation | None = None,
+    make: Callable[[ClassificationConfig, str, FrameTable, FrameTable], ClassificationTask] | None = None,
     progress: Progress = no_progress,
 ) -> ClassificationTask:
     """The task on the clips of a manifest, whose frames are prepared first; what was left out is in skipped.csv.
 
-    class_names : the classes where the options name none. Raises UsageError without a manifest, DataError for one that
-    cannot be learnt from.
+    class_names : the classes where the options name none. preparation : of an application; by default the whole frame
+    at the size of the backbone. make : builds a task of an application's own.
+    Raises UsageError without a manifest, DataError for one that cannot be learnt from.
     """
     if data is None:
         raise UsageError(f"training {name} needs labelled clips; pass --data manifest.csv")
@@ -125,7 +128,7 @@ def classification_task(
     train, validation = _sides(clips, config)
     check_learnable(train, validation)
     entry = backbone(config.backbone)
-    preparation = Rescaling(entry.rows, entry.columns, fit=config.fit)
+    preparation = preparation or Rescaling(entry.rows, entry.columns, fit=config.fit)
     place = config.cache or folder / "frames.zarr"
     tables = [
         frame_table(
@@ -139,7 +142,7 @@ def classification_task(
         for part in (train, validation)
     ]
     _tell_skipped(tables, folder)
-    return ClassificationTask(config, name, _share_of(tables[0], config.share), tables[1])
+    return (make or ClassificationTask)(config, name, _share_of(tables[0], config.share), tables[1])
 
 
 def _sides(clips: LabelledClips, config: ClassificationConfig) -> tuple[LabelledClips, LabelledClips]:

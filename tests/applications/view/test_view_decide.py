@@ -6,10 +6,11 @@ import numpy as np
 import pytest
 
 from sonometry.applications.view.calibrate import clip_calibration, frame_calibration
-from sonometry.applications.view.classify import as_sequence, spread
+from sonometry.applications.view.classify import as_sequence
 from sonometry.applications.view.config import ViewConfig
 from sonometry.applications.view.decide import Calibration, decide, frame_probabilities, joined
 from sonometry.applications.view.labels import CLASS_NAMES, NONE, EchoView, class_index
+from sonometry.applications.view.prepare import spread
 from sonometry.core.errors import DataError, UsageError
 from sonometry.evaluation.predictions import Predictions, averaged, majority_vote
 from sonometry.simulation.phantoms.heart import View
@@ -96,16 +97,13 @@ def scored(rng, n_clips: int, temperature: float):
     """Clips whose labels are drawn from the softmax of logits, which are then scaled: the temperature is known."""
     from sonometry.applications.view.calibrate import ScoredClip
     from sonometry.applications.view.classify import ClipScores
-    from sonometry.applications.view.prepare import Box
 
     clips = []
     for _ in range(n_clips):
         logits = rng.normal(0, 2, (1, 9))
         label = CLASS_NAMES[int(rng.choice(9, p=frame_probabilities(logits, 1.0)[0]))]
         frames = np.zeros(1, int)
-        clips.append(
-            ScoredClip(label, ClipScores(temperature * logits, np.zeros((1, 2)), frames, frames, Box(0, 1, 0, 1)))
-        )
+        clips.append(ScoredClip(label, ClipScores(temperature * logits, np.zeros((1, 2)), frames, frames)))
     return clips
 
 

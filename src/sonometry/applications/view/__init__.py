@@ -22,6 +22,7 @@ APPLICATION = Application(
     cohort=f"{_HERE}.truth:cohort",
     check_truth=f"{_HERE}.truth:check_truth",
     figures=f"{_HERE}.sections:figures",
+    evaluate=f"{_HERE}.evaluate:evaluate",
     studies=f"{_HERE}.studies:studies",
     task=f"{_HERE}.task:task",
     task_config=f"{_HERE}.task_config:TaskConfig",

@@ -8,7 +8,14 @@ from dataclasses import dataclass
 import numpy as np
 
 from sonometry.applications.view import APPLICATION
-from sonometry.applications.view.classify import ClipScores, as_sequence, check_labels, classify, is_constant
+from sonometry.applications.view.classify import (
+    ClipScores,
+    as_sequence,
+    class_names_of,
+    classify,
+    in_order,
+    is_constant,
+)
 from sonometry.applications.view.config import ViewConfig
 from sonometry.applications.view.decide import Calibration, Decision, decide, frame_probabilities, joined
 from sonometry.applications.view.labels import CLASS_NAMES, NONE, EchoView
@@ -84,16 +91,16 @@ def load_networks(config: ViewConfig) -> Networks:
     else:
         given = config.weights
         frames = load_network(given / f"{FRAMES}.onnx" if (given / f"{FRAMES}.onnx").is_file() else given)
-        beside = given / f"{CLIPS}.onnx"
+        beside = (given if given.is_dir() else given.parent) / f"{CLIPS}.onnx"
         clips = load_network(beside) if config.method == "temporal" and beside.is_file() else None
         if config.method == "temporal" and clips is None:
             raise UsageError(
                 f"--method temporal needs {CLIPS}.onnx beside the frame weights in {given.name}; "
                 "train it with `sonometry train view --level clips` or choose --method average"
             )
-    check_labels(frames)
-    if clips is not None:
-        check_labels(clips)
+    for network in (frames, clips):
+        if network is not None:
+            class_names_of(network.metadata, network.name)
     return Networks(frames, clips)
 
 
@@ -109,8 +116,9 @@ def decide_clip(scores: ClipScores, frames: np.ndarray, networks: Networks, conf
 
 def clip_logits(scores: ClipScores, network: Network) -> np.ndarray:
     """(9,) scores of the clip from the embeddings of its frames in order."""
-    output: np.ndarray = network(as_sequence(scores.embeddings)[None])[0, :, 0, 0].astype(np.float64)
-    return output
+    said = network(as_sequence(scores.embeddings)[None])[:, :, 0, 0].astype(np.float64)
+    placed: np.ndarray = in_order(said, class_names_of(network.metadata, network.name))[0]
+    return placed
 
 
 def _measurements(decision: Decision, method: Method) -> tuple[Measurement, ...]:
@@ -147,7 +155,7 @@ def _fields(frames: np.ndarray) -> dict[str, np.ndarray]:
 
 def _warnings(recording: Cine, networks: Networks, scores: ClipScores) -> tuple[str, ...]:
     said = []
-    if networks.frames.metadata.get("trained_on", "simulation") == "simulation":
+    if networks.frames.metadata.get("trained_on") == "simulation":
         said.append(TRAINED_ON_SIMULATION)
     if len(scores.frames) < recording.n_frames:
         said.append(

@@ -7,13 +7,18 @@ dropped first.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import cv2
 import numpy as np
 
+from sonometry.core.cine import Cine
+
 #: Rows and columns of the network's picture.
 SIDE = 128
+#: Frames that are looked at to find the box of a clip.
+_LOOKED_AT = 5
 #: The content is searched for in a picture whose longer side is at most this.
 _SEARCH_SIDE = 208
 #: Share of the bright end of the grey levels above which a pixel may be content, and the least level.
@@ -44,6 +49,49 @@ class Box:
     def cut(self, picture: np.ndarray) -> np.ndarray:
         """(..., rows, columns) of the box."""
         return picture[..., self.top : self.bottom, self.left : self.right]
+
+
+@dataclass(frozen=True)
+class ContentSquare:
+    """The preparation of the view networks: one content box a clip, then a square; see `data.preparation`."""
+
+    side: int = SIDE
+
+    @property
+    def size(self) -> tuple[int, int]:
+        return self.side, self.side
+
+    @property
+    def name(self) -> str:
+        return f"content-{self.side}"
+
+    def __call__(self, cine: Cine) -> Callable[[np.ndarray], np.ndarray]:
+        box, scale = clip_box(cine), grey_scale(cine)
+        return lambda frame: square(box.cut(keep_sector(scale * frame, cine.sector)), self.side)
+
+
+def clip_box(cine: Cine) -> Box:
+    """Where the ultrasound image lies in all frames of a clip: the box of the brightest of a few."""
+    looked = [keep_sector(frame, cine.sector) for frame in few_frames(cine)]
+    return content_box(grey_scale(cine) * np.max(np.stack(looked), axis=0))
+
+
+def few_frames(cine: Cine) -> list[np.ndarray]:
+    """At most five frames, spread evenly over the clip."""
+    return [cine.frame(int(i)) for i in spread(cine.n_frames, _LOOKED_AT)]
+
+
+def spread(n_frames: int, most: int) -> np.ndarray:
+    """(K,) indices of all frames, or of `most` at even distances."""
+    return np.unique(np.linspace(0, n_frames - 1, min(n_frames, most)).round().astype(int))
+
+
+def grey_scale(cine: Cine) -> np.float32 | int:
+    """Factor to grey levels of 0 to 255: 255 for a recording of floating-point values that do not exceed 1."""
+    if cine.frame(0).dtype == np.uint8:
+        return 1
+    largest = max(float(frame.max()) for frame in few_frames(cine))
+    return np.float32(255.0 if 0 < largest <= 1 else 1.0)
 
 
 def whole(shape: tuple[int, int]) -> Box:

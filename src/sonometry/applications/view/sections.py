@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from sonometry.applications.view.classify import clip_box, spread
 from sonometry.applications.view.config import ViewConfig
 from sonometry.applications.view.labels import NONE, EchoView
-from sonometry.applications.view.prepare import keep_sector
+from sonometry.applications.view.prepare import clip_box, keep_sector, spread
 from sonometry.core.application import Findings
 from sonometry.core.cine import Cine
 from sonometry.core.report import Figure

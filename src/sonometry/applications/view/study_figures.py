@@ -9,6 +9,7 @@ import numpy as np
 from sonometry.applications.view.study_runs import Outcome
 from sonometry.core.report import Figure
 from sonometry.plots import views as plots
+from sonometry.plots.classification import confusion_picture
 from sonometry.plots.style import png
 
 
@@ -30,8 +31,8 @@ def curves_figure(
 
 def confusion_figure(outcome: Outcome, title: str) -> Figure:
     """Shares of every true view that were given each label."""
-    drawn = plots.confusion(np.array(outcome.confusion, float), outcome.class_names)
-    return Figure("confusion", f"Confusion: {title}", "Test frames; rows are the true views and add to 1.", png(drawn))
+    drawn = confusion_picture(np.array(outcome.confusion, float), outcome.class_names, title="Test frames")
+    return Figure("confusion", f"Confusion: {title}", "Rows are the true views.", png(drawn))
 
 
 def bars_figure(values: Mapping[str, Sequence[float]], groups: Sequence[str], title: str) -> Figure:

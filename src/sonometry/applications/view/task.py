@@ -12,13 +12,14 @@ from typing import Any
 import cv2
 import numpy as np
 import torch
+from safetensors.torch import load_file
 from torch import nn
 from torch.nn import functional
 from torch.utils.data import Dataset
 
 from sonometry.applications.view.classify import SEQUENCE, as_sequence
 from sonometry.applications.view.labels import CLASS_NAMES, class_index
-from sonometry.applications.view.prepare import SIDE
+from sonometry.applications.view.prepare import SIDE, ContentSquare
 from sonometry.applications.view.stream import (
     BLOCK,
     CLIP_BLOCK,
@@ -30,11 +31,16 @@ from sonometry.applications.view.stream import (
     varied,
 )
 from sonometry.applications.view.task_config import TaskConfig
+from sonometry.core.errors import UsageError
+from sonometry.io.manifest import read_manifest
+from sonometry.models.backbones import backbone
+from sonometry.models.classifier import Classifier
 from sonometry.models.classifier_export import export_classifier
 from sonometry.models.classify import classify
 from sonometry.models.inference import load_network, shipped_weights
 from sonometry.models.view import TemporalViewNetwork, view_network
 from sonometry.models.weights import export_network
+from sonometry.training.classification import ClassificationTask, classification_task
 
 FRAMES, CLIPS = "view-frames", "view-clips"
 #: Seed of the pictures that tell the best weights; training takes the seed of the run plus one million.
@@ -72,8 +78,8 @@ class ViewTask:
         return classification_losses(scores.float(), label, self.config.label_smoothing)
 
     def export(self, network: nn.Module, folder: Path, *, recipe: Mapping[str, Any]) -> None:
-        meta = {"class_names": CLASS_NAMES, "temperature": 1.0, "trained_on": "simulation", "recipe": recipe}
-        export_classifier(network, folder, self.name, size=(SIDE, SIDE), metadata=meta)  # type: ignore[arg-type]
+        meta = {"class_names": CLASS_NAMES, "fit": "content", "temperature": 1.0, "trained_on": "simulation"}
+        export_classifier(network, folder, self.name, size=(SIDE, SIDE), metadata={**meta, "recipe": recipe})  # type: ignore[arg-type]
 
 
 class ClipTask:
@@ -205,6 +211,54 @@ def _one_thread() -> None:
         cv2.setNumThreads(1)
 
 
-def task(config: TaskConfig, folder: Path, data: Path | None) -> ViewTask | ClipTask:
-    """The task of `sonometry train view`."""
-    return ClipTask(config, folder) if config.level == "clips" else ViewTask(config, folder)
+class RecordingsTask(ClassificationTask):
+    """Frames of labelled recordings; the view backbone starts from the shipped weights where `pretrained` says so."""
+
+    def network(self) -> Classifier:
+        if self.config.backbone != "view":
+            return super().network()
+        network = view_network(len(self.class_names))
+        network.whiten(*self.train.statistics())
+        if self.config.pretrained:
+            _start_from_shipped(network, self.class_names)
+        return network
+
+
+def _start_from_shipped(network: Classifier, names: tuple[str, ...]) -> None:
+    """Load the shipped weights, of the last layer those of the labels that are learnt."""
+    state = load_file(shipped_weights(FRAMES).with_suffix(".safetensors"))
+    rows = [class_index(name) for name in names]
+    for key in ("head.weight", "head.bias"):
+        state[key] = state[key][rows]
+    network.load_state_dict(state)
+
+
+def task(config: TaskConfig, folder: Path, data: Path | None) -> ViewTask | ClipTask | ClassificationTask:
+    """The task of `sonometry train view`: on simulated pictures, or on the labelled clips of a manifest.
+
+    Raises UsageError for a clip network on recordings, DataError for a manifest that cannot be learnt from.
+    """
+    if data is None:
+        return ClipTask(config, folder) if config.level == "clips" else ViewTask(config, folder)
+    if config.level == "clips":
+        raise UsageError(
+            "the network of clips is trained on simulated clips; leave --data away, or take --level frames"
+        )
+    preparation = ContentSquare() if config.fit == "content" else None
+    if preparation is not None and config.backbone != "view":
+        entry = backbone(config.backbone)
+        if entry.rows != entry.columns:
+            raise UsageError(f"--fit content makes squares, which {config.backbone} does not take; pass --fit pad")
+        preparation = ContentSquare(entry.rows)
+    names = config.classes or _views_of(data, config.label)
+    return classification_task(
+        config, folder, data, name=FRAMES, class_names=names, preparation=preparation, make=RecordingsTask
+    )
+
+
+def _views_of(data: Path, label: str) -> tuple[str, ...]:
+    """Labels that occur, in the order of `CLASS_NAMES`; () lets the task find them where the column is another."""
+    if label != "view":
+        return ()
+    found = {row.view for row in read_manifest(data)}
+    return tuple(name for name in CLASS_NAMES if name in found)

@@ -1,4 +1,4 @@
-"""Options of training the view networks."""
+"""Options of training the view networks; importing them needs no torch."""
 
 from __future__ import annotations
 
@@ -7,11 +7,12 @@ from pathlib import Path
 from typing import Literal
 
 from sonometry.core.errors import UsageError
+from sonometry.training.classification_config import ClassificationConfig
 
 
 @dataclass(frozen=True)
-class TaskConfig:
-    """Options of `sonometry train view`.
+class TaskConfig(ClassificationConfig):
+    __doc__ = f"""Options of `sonometry train view`: those of a classifier on a manifest, and of simulated pictures.
 
     level : "frames" learns the view of one frame; "clips" learns the view of a clip from the embeddings of its frames.
     frame_weights : of the network that gives the embeddings; those that come with Sonometry when absent.
@@ -24,8 +25,14 @@ class TaskConfig:
     first_blocks : blocks of frames that are there from the start.
     pool_folder : where frames are kept, relative to the run.
     n_validation : simulated frames of other patients that tell the best weights.
+
+    {ClassificationConfig.__doc__}
+    With a manifest, backbone is view by default: the shipped network, which pretrained starts from its own weights, and
+    fit is content: what is bright and thick, on a square.
     """
 
+    backbone: str = "view"
+    fit: Literal["content", "stretch", "pad"] = "content"  # type: ignore[assignment]
     level: Literal["frames", "clips"] = "frames"
     frame_weights: Path | None = None
     widths: tuple[int, ...] = (32, 64, 96, 160)
@@ -39,6 +46,7 @@ class TaskConfig:
     n_validation: int = 576
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         if self.level not in ("frames", "clips"):
             raise UsageError(f"--level must be frames or clips, got {self.level}")
         for name in ("stem", "width", "reuse", "first_blocks", "n_validation"):
