@@ -10,6 +10,11 @@ import numpy as np
 from sonometry.core.errors import DataError
 from sonometry.core.source import Source
 
+#: Beyond these lies no ultrasound (hydrophones to acoustic microscopes): a value in the wrong unit, or a typing error.
+LOWEST_FREQUENCY_HZ, HIGHEST_RATE_HZ = 1e3, 1e10
+PITCH_M = (1e-7, 1e-2)
+DEEPEST_M = 1.0
+
 
 class Geometry(StrEnum):
     """How the lines lie: parallel, or a fan."""
@@ -59,8 +64,16 @@ class RFFrames:
             raise DataError(f"frame times must be {self.n_frames} strictly increasing values")
 
     def _check_physics(self) -> None:
-        if not self.centre_frequency_hz > 0:
-            raise DataError(f"centre frequency must be positive, got {self.centre_frequency_hz} Hz")
+        if not self.centre_frequency_hz >= LOWEST_FREQUENCY_HZ:
+            raise DataError(
+                f"centre frequency must be {LOWEST_FREQUENCY_HZ:g} Hz or more, got {self.centre_frequency_hz:g}; "
+                "check --centre-mhz"
+            )
+        if not self.sampling_rate_hz <= HIGHEST_RATE_HZ:
+            raise DataError(
+                f"sampling rate must be {HIGHEST_RATE_HZ / 1e6:g} MHz or less, got {self.sampling_rate_hz / 1e6:g}; "
+                "check --sampling-mhz"
+            )
         if not self.sampling_rate_hz > 2 * self.centre_frequency_hz:
             raise DataError(
                 f"sampling rate {self.sampling_rate_hz / 1e6:g} MHz must exceed twice the centre frequency "
@@ -71,8 +84,16 @@ class RFFrames:
         is_sector = self.geometry is Geometry.SECTOR
         if is_sector and not self.line_angle_rad > 0:
             raise DataError("a sector needs the angle between its lines")
-        if not (self.line_pitch_m > 0 or (is_sector and self.line_pitch_m == 0)):
-            raise DataError(f"line pitch must be positive, got {self.line_pitch_m} m; check --pitch-mm")
+        if not (PITCH_M[0] <= self.line_pitch_m <= PITCH_M[1] or (is_sector and self.line_pitch_m == 0)):
+            raise DataError(
+                f"line pitch must lie between {PITCH_M[0] * 1e3:g} and {PITCH_M[1] * 1e3:g} mm, "
+                f"got {self.line_pitch_m * 1e3:g}; check --pitch-mm"
+            )
+        if not abs(self.start_depth_m) <= DEEPEST_M:
+            raise DataError(
+                f"start depth must lie within {DEEPEST_M * 1e3:g} mm, got {self.start_depth_m * 1e3:g}; "
+                "check --start-depth-mm"
+            )
 
     @property
     def n_frames(self) -> int:

@@ -16,7 +16,7 @@ from sonometry.io.facts import Facts
 from sonometry.io.file_info import ChannelInfo, FileInfo, RegionInfo, Timing
 from sonometry.io.picture_problems import picture_problems
 from sonometry.io.read import kind_of, read_cine, recording_files
-from sonometry.io.sniff import FileFormat, sniff
+from sonometry.io.sniff import FileFormat, is_folder, sniff
 
 __all__ = ["FileInfo", "describe"]
 
@@ -27,7 +27,7 @@ def describe(path: Path | str, facts: Facts | None = None) -> FileInfo:
     Raises DataError for what cannot be read at all; later frames that cannot be decoded are problems, not errors.
     """
     path, facts = Path(path), facts or Facts()
-    if path.is_dir():
+    if is_folder(path):
         return _describe_folder(path, facts)
     try:
         kind = kind_of(path, facts)

@@ -18,7 +18,7 @@ from sonometry.core.rf import RFFrames
 from sonometry.core.signals import Signals
 from sonometry.core.study import Study
 from sonometry.io.facts import Facts
-from sonometry.io.sniff import FileFormat, read_head, sniff
+from sonometry.io.sniff import FileFormat, is_folder, read_head, sniff
 
 #: Files that Sonometry itself writes beside recordings; no recordings themselves.
 OWN_FILES = re.compile(r"(fields\.npz|.*\.truth\.npz|manifest\.csv|report\.(json|html))", re.IGNORECASE)
@@ -40,7 +40,7 @@ def read(
     """
     facts = _facts(facts, facts_fields)
     paths = _paths(source, more)
-    if len(paths) == 1 and paths[0].is_dir():
+    if len(paths) == 1 and is_folder(paths[0]):
         return _read_folder(paths[0], facts)
     files = _without_companions([file for path in paths for file in _expand(path)])
     return _together([_Recognised(file, kind_of(file, facts)) for file in files], facts)
@@ -91,7 +91,7 @@ def _paths(source: Source | Iterable[Source], more: tuple[Source, ...]) -> list[
 
 def _expand(path: Path) -> list[Path]:
     """Files of a folder, those a DICOMDIR names, or the file itself."""
-    if path.is_dir():
+    if is_folder(path):
         return _files_in(path)
     if not _is_dicomdir(path):
         return [path]

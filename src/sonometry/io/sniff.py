@@ -36,7 +36,7 @@ def check_readable(path: Path) -> None:
     except FileNotFoundError:
         raise DataError(f"{name} does not exist; check the path") from None
     except (OSError, ValueError) as error:  # ValueError: a NUL byte in the path
-        raise DataError(f"{name} cannot be opened: {_reason(error)}") from error
+        raise DataError(f"{name[:80]} cannot be opened: {_reason(error)}") from error
     if stat.S_ISDIR(status.st_mode):
         raise DataError(f"{name} is a folder where a file was expected; pass the files in it")
     if not stat.S_ISREG(status.st_mode):
@@ -45,6 +45,14 @@ def check_readable(path: Path) -> None:
         raise DataError(f"{name} cannot be read: permission denied; change its permissions or copy it")
     if status.st_size == 0:
         raise DataError(f"{name} is empty (0 bytes); export or copy it again")
+
+
+def is_folder(path: Path) -> bool:
+    """Whether `path` is a folder; False where nothing is there. DataError for a name that no system takes."""
+    try:
+        return path.is_dir()
+    except (OSError, ValueError) as error:
+        raise DataError(f"{path.name[:40]} cannot be opened: {_reason(error)}") from error
 
 
 def read_head(path: Path, n_bytes: int = HEAD_BYTES) -> bytes:

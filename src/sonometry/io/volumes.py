@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import gzip
 import math
+import re
 import struct
 import tempfile
 import tokenize
@@ -31,6 +32,9 @@ from sonometry.io.told import told_spacing, told_times
 
 #: Pixel distances of ultrasound in mm; 1 x 1 is what writers put where nothing is known.
 PLAUSIBLE_SPACING_MM = (0.002, 5.0)
+
+#: Headers of MetaImage and NRRD are short texts.
+LONGEST_HEADER = 1 << 16
 
 #: A damaged .npy header is Python text that its parser refuses in several ways.
 NUMPY_ERRORS = (OSError, ValueError, EOFError, SyntaxError, TypeError, MemoryError, OverflowError, tokenize.TokenError)
@@ -113,11 +117,31 @@ def itk_image(path: Path) -> Any:
 
     if _format(path) == "NIfTI":
         _check_nifti_length(path)
+    else:
+        _check_data_files(path)
     try:
         with _with_known_ending(path) as named, without_native_messages():
             return SimpleITK.ReadImage(str(named))
     except RuntimeError as error:
         raise DataError(f"{path.name} is not a readable image volume: it is damaged or truncated") from error
+
+
+def _check_data_files(path: Path) -> None:
+    """DataError where a header names data outside of its folder: it would show any file of the machine as a picture."""
+    text = read_head(path, LONGEST_HEADER).decode("latin-1")
+    found = re.search(r"(?im)^(?:ElementDataFile[ \t]*=|data ?file:)[ \t]*([^\r\n]*)", text)
+    if found is None:
+        return
+    is_list = found[1].strip().upper().startswith("LIST")
+    names = text[found.end() :].splitlines() if is_list else [found[1]]
+    folder = path.parent.resolve()
+    for name in filter(None, map(str.strip, names)):
+        try:
+            is_inside = (path.parent / name).resolve().is_relative_to(folder)
+        except (OSError, ValueError):
+            is_inside = False
+        if not is_inside and name.upper() != "LOCAL":
+            raise DataError(f"{path.name} names a data file outside its folder; put both into one folder")
 
 
 def _check_nifti_length(path: Path) -> None:
