@@ -14,14 +14,17 @@ import pytest
 from sonometry.core import RFFrames
 from sonometry.numerics.analytic import analytic_signal, envelope
 from sonometry.simulation.phantoms.inclusion import (
+    Blob,
     Inclusion,
     InclusionPhantom,
     Layer,
+    Ripple,
     paper_pair,
     random_pair,
     simulate_pair,
     simulate_sequence,
     slip_plane,
+    varied_pair,
 )
 from sonometry.simulation.probes import LinearProbe, SectorProbe
 
@@ -180,3 +183,32 @@ def test_random_pairs_are_wide_and_sound():
         assert all(np.isfinite(values).all() for values in pair.truth.values())
         assert np.abs(pair.truth["axial_strain"]).max() < 0.6
         pickle.loads(pickle.dumps(pair))
+
+
+def test_a_blob_without_harmonics_is_a_disc():
+    depth, lateral = np.mgrid[0:0.03:60j, -0.015:0.015:60j]
+    disc = Inclusion(0.015, 0.001, 0.005, 80e3)
+    blob = Blob(0.015, 0.001, 0.005, 80e3)
+    np.testing.assert_array_equal(blob.contains(depth, lateral), disc.contains(depth, lateral))
+
+
+def test_a_blob_of_the_second_order_is_longer_than_wide():
+    depth, lateral = np.mgrid[0:0.03:300j, -0.015:0.015:300j]
+    inside = Blob(0.015, 0.0, 0.005, 80e3, harmonics=((2, 0.3, 0.0),)).contains(depth, lateral)
+    height, width = inside.any(axis=1).sum(), inside.any(axis=0).sum()
+    assert height / width == pytest.approx(1.3 / 0.7, rel=0.1)
+
+
+def test_ripples_change_the_modulus_by_their_amplitude():
+    depth, lateral = np.mgrid[0:0.05:200j, -0.015:0.015:50j]
+    even = InclusionPhantom().modulus_pa(depth, lateral)
+    uneven = InclusionPhantom(ripples=(Ripple(0.5, (100.0, 0.0), 0.0),)).modulus_pa(depth, lateral)
+    ratio = np.log(uneven / even)
+    assert (ratio.max(), ratio.min()) == pytest.approx((0.5, -0.5), abs=0.01)
+
+
+def test_a_varied_pair_follows_from_its_seed():
+    first, second = varied_pair(3, n_lines=16), varied_pair(3, n_lines=16)
+    np.testing.assert_array_equal(first.recording.samples, second.recording.samples)
+    other = varied_pair(4, n_lines=16)
+    assert first.recording.samples.shape != other.recording.samples.shape

@@ -51,6 +51,12 @@ def export_network(
     write_atomic(folder / f"{name}.json", json.dumps(record, indent=2, default=str) + "\n")
 
 
+def add_metadata(folder: Path, name: str, metadata: Mapping[str, Any]) -> None:
+    """Add to what the JSON of exported weights says, or change it; the digests stay."""
+    path = folder / f"{name}.json"
+    write_atomic(path, json.dumps({**json.loads(path.read_text()), **metadata}, indent=2, default=str) + "\n")
+
+
 def _export_onnx(network: nn.Module, path: Path, n_in: int, size: tuple[int, int] | None) -> None:
     example = torch.zeros(2, n_in, *(size or (EXAMPLE_SIZE, EXAMPLE_SIZE)))
     axes = {0: "batch"} if size else {0: "batch", 2: "rows", 3: "lines"}

@@ -45,7 +45,7 @@ class LocallyConnected(nn.Module):
         neighbours = [padded[k * step : k * step + rows] for k in range(KERNEL)]
         stacked = torch.cat(neighbours, dim=-1).flatten(0, 1)
         found = torch.matmul(stacked, self.weight) + self.bias
-        return found.unflatten(0, self.size)
+        return found.reshape(*self.size, *found.shape[1:])
 
 
 class Pool(nn.Module):
@@ -58,7 +58,7 @@ class Pool(nn.Module):
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         rows, columns = x.shape[0] // self.factor[0], x.shape[1] // self.factor[1]
         kept = x[: rows * self.factor[0], : columns * self.factor[1]]
-        cells = kept.unflatten(1, (columns, self.factor[1])).unflatten(0, (rows, self.factor[0]))
+        cells = kept.reshape(rows, self.factor[0], columns, self.factor[1], *kept.shape[2:])
         pooled: torch.Tensor = cells.amax(dim=(1, 3)) if self.pooling == "max" else cells.mean(dim=(1, 3))
         return pooled
 

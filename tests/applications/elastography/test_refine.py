@@ -83,14 +83,14 @@ def test_a_correction_that_spoils_the_agreement_is_given_up(tracked_pair, tmp_pa
 
 
 def test_missing_weights_are_named(tmp_path):
-    with pytest.raises(DataError, match="no weights at nothing.onnx; expected an .onnx file or the folder"):
+    with pytest.raises(DataError, match=r"no weights at nothing.onnx; expected an .onnx file or the folder"):
         refine.refinement_network(tmp_path / "nothing.onnx")
 
 
 def test_damaged_weights_are_refused(copied):
     path = copied / f"{refine.WEIGHTS}.onnx"
     path.write_bytes(path.read_bytes()[:-100])
-    with pytest.raises(DataError, match="is damaged or not the file its .json describes; copy both again"):
+    with pytest.raises(DataError, match=r"is damaged or not the file its .json describes; copy both again"):
         refine.refinement_network(copied)
 
 

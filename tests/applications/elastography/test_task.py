@@ -60,7 +60,7 @@ def test_turned_images_have_the_signs_of_turned_tissue(frames):
 def test_a_sample_is_a_function_of_seed_and_index(tmp_path, monkeypatch):
     made = []
 
-    def make(seed: int, paper_share: float) -> dict[str, np.ndarray]:
+    def make(seed: int, config: TaskConfig) -> dict[str, np.ndarray]:
         made.append(seed)
         shape = (len(CHANNELS), 40, 30)
         rng = np.random.default_rng(seed)
@@ -117,6 +117,7 @@ def test_recordings_are_refused_since_pairs_are_simulated(tmp_path):
     ("changes", "message"),
     [
         ({"network": "resnet"}, "--network must be refinement"),
+        ({"varied_share": -1.0}, "--varied-share must lie between 0 and 1"),
         ({"paper_share": 2.0}, "--paper-share must lie between 0 and 1"),
         ({"crop_rows": 0}, "--crop-rows must be at least 1"),
         ({"dilation": 0}, "--dilation must be at least 1"),

@@ -40,11 +40,15 @@ _MULTIPLE = (32, 16)
 
 @dataclass(frozen=True, eq=False)
 class _Correction:
-    """Corrected motion (2, line, row), its strain (line, row), and their standard deviations (3, line, row)."""
+    """Corrected motion (2, line, row), its strain (line, row), and their standard deviations (3, line, row).
+
+    units : what one unit of the network's axial, lateral and strain output is.
+    """
 
     motion: Real
     strain: Real
     deviations: Real
+    units: tuple[float, ...]
 
 
 def track(
@@ -112,14 +116,26 @@ def corrected(pair: EchoPair, motion: Real, *, context: TrackingSetup, network: 
     axial, lateral, strain = (grid.sign * units[name] * images[name] for name in ("axial", "lateral", "strain"))
     calibration = network.metadata.get("calibration", {})
     deviations = [
-        calibration.get(name, 1.0) * unit * np.exp(0.5 * np.clip(images[f"{name}_log_variance"], -14, 10))
+        unit * calibrated_deviation(images[f"{name}_log_variance"], calibration.get(name))
         for name, unit in units.items()
     ]
     return _Correction(
         motion + np.stack([grid.to_baseband(axial), grid.to_baseband(lateral)]),
         grid.to_baseband(grid.prior_strain + strain),
         np.stack([grid.to_baseband(sd) for sd in deviations]),
+        tuple(units.values()),
     )
+
+
+def calibrated_deviation(log_variance: np.ndarray, calibration: dict[str, list[float]] | None) -> np.ndarray:
+    """Standard deviation, in units of the output, that a log-variance of the network means.
+
+    calibration : "log_sd" (ascending) and the "factor" of the deviation at each; straight between, constant beyond.
+    """
+    log_sd = 0.5 * np.clip(log_variance, -14, 10)
+    factor = np.interp(log_sd, calibration["log_sd"], calibration["factor"]) if calibration else 1.0
+    deviation: np.ndarray = factor * np.exp(log_sd)
+    return deviation
 
 
 def output_units(grid: RefinementGrid) -> dict[str, float]:
@@ -143,4 +159,4 @@ def _unbelieved(pair: EchoPair, motion: Real, correction: _Correction) -> _Corre
     """The motion of the tracker; what the network would have changed adds to the standard deviations."""
     strain, _ = am2d.local_slopes(motion[0], pair)
     change = np.stack([*np.abs(correction.motion - motion), np.abs(correction.strain - strain)])
-    return _Correction(motion, strain, np.hypot(correction.deviations, change))
+    return _Correction(motion, strain, np.hypot(correction.deviations, change), correction.units)

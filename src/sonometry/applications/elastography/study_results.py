@@ -30,7 +30,7 @@ from sonometry.core.measurement import Measurement, Status
 from sonometry.core.paper_study import Cell, StudyRequest, StudyResult, Table
 from sonometry.core.report import Figure
 from sonometry.core.rf import RFFrames
-from sonometry.io import read
+from sonometry.io.read import read
 
 #: Rows of Table 1 as printed: SNRd, displacement RMSE, SNRe, CNRe, strain RMSE (per cent, as inferred).
 PAPER_TABLE1: tuple[tuple[Cell, ...], ...] = (

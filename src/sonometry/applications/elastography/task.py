@@ -18,6 +18,7 @@ from torch import nn
 from torch.utils.data import Dataset
 
 from sonometry.applications.elastography import am2d
+from sonometry.applications.elastography.calibrate import calibrated, calibration_pairs
 from sonometry.applications.elastography.displacement import TrackingSetup
 from sonometry.applications.elastography.features import (
     CHANNELS,
@@ -35,8 +36,9 @@ from sonometry.core.errors import UsageError
 from sonometry.core.rf import RFFrames
 from sonometry.io.atomic import atomic_file
 from sonometry.models.elasto import RefinementNetwork
-from sonometry.models.weights import export_network
-from sonometry.simulation.phantoms.inclusion import paper_pair, random_pair
+from sonometry.models.inference import load_network
+from sonometry.models.weights import add_metadata, export_network
+from sonometry.simulation.phantoms.inclusion import paper_pair, random_pair, varied_pair
 
 #: Seeds of simulated pairs: training from here on, validation below it; tests and benchmarks use seeds below 20,000.
 FIRST_TRAINING_SEED = 1_000_000
@@ -96,6 +98,9 @@ class ElastographyTask:
     def export(self, network: nn.Module, folder: Path, *, recipe: Mapping[str, Any]) -> None:
         meta = {"channels": CHANNELS, "outputs": OUTPUTS, "widths": self.config.widths, "recipe": recipe}
         export_network(network, folder, self.name, n_in=len(CHANNELS), metadata=meta)
+        if self.config.n_calibration:
+            meta |= calibrated(load_network(folder), calibration_pairs(self.config.n_calibration))
+            add_metadata(folder, self.name, meta)
 
 
 def _log_rms(error: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
@@ -139,8 +144,8 @@ class PairDataset(Dataset[dict[str, np.ndarray]]):
         """A pair of the pool, made when it is not there yet."""
         seed = FIRST_TRAINING_SEED + 10_000_000 * self.seed + member
         if not self.config.pool:
-            return _edges_weighted(make_sample(seed, self.config.paper_share))
-        return cached(self.pool / f"{member:06d}.npz", lambda: make_sample(seed, self.config.paper_share))
+            return _edges_weighted(make_sample(seed, self.config))
+        return cached(self.pool / f"{member:06d}.npz", lambda: make_sample(seed, self.config))
 
 
 class ValidationPairs(Dataset[dict[str, np.ndarray]]):
@@ -180,11 +185,13 @@ def _edges_weighted(sample: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
     return {**sample, "mask": sample["mask"] * weight}
 
 
-def make_sample(seed: int, paper_share: float) -> dict[str, np.ndarray]:
-    """One simulated pair of either distribution as features, targets and units on the grid of the network."""
+def make_sample(seed: int, config: TaskConfig) -> dict[str, np.ndarray]:
+    """One simulated pair of one of the distributions as features, targets and units on the grid of the network."""
     _one_thread()
-    is_paper = np.random.default_rng([seed, 6]).random() < paper_share
-    return varied_paper_sample(seed) if is_paper else random_sample(seed)
+    rng = np.random.default_rng([seed, 6])
+    if rng.random() < config.paper_share:
+        return varied_paper_sample(seed)
+    return random_sample(seed, is_varied=rng.random() < config.varied_share)
 
 
 def paper_sample(seed: int) -> dict[str, np.ndarray]:
@@ -201,10 +208,11 @@ def varied_paper_sample(seed: int) -> dict[str, np.ndarray]:
     return sample_of(pair, np.random.default_rng([seed, 7]), disturbed_share=0.05)
 
 
-def random_sample(seed: int) -> dict[str, np.ndarray]:
-    """A pair of the wide distribution, with 64 to 192 lines."""
+def random_sample(seed: int, *, is_varied: bool = False) -> dict[str, np.ndarray]:
+    """A pair of the wide distribution, or of its variant with uneven tissue, with 64 to 192 lines."""
     rng = np.random.default_rng([seed, 9])
-    pair = random_pair(seed, n_lines=int(rng.choice([64, 128, 128, 192])))
+    make = varied_pair if is_varied else random_pair
+    pair = make(seed, n_lines=int(rng.choice([64, 128, 128, 192])))
     return sample_of(pair, np.random.default_rng([seed, 7]), disturbed_share=0.15)
 
 

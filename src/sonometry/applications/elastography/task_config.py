@@ -41,6 +41,9 @@ class TaskConfig:
         default=0.5,
         metadata=_about("Share of pairs that look like the paper's; the others are drawn from the wide distribution"),
     )
+    varied_share: float = field(
+        default=0.6, metadata=_about("Share of the others whose tissue is uneven, with irregular outlines")
+    )
     crop_rows: int = field(default=256, metadata=_about("Height of a training image in pixels"))
     crop_lines: int = field(default=128, metadata=_about("Width of a training image in pixels"))
     axial_weight: float = field(default=0.5, metadata=_about("Weight of the axial displacement in the loss"))
@@ -54,6 +57,9 @@ class TaskConfig:
         default=12, metadata=_about("Pairs that tell the best weights, a quarter of them of the wide distribution")
     )
 
+    n_calibration: int = field(
+        default=24, metadata=_about("Held-out pairs that the standard deviations are calibrated on; 0 leaves them")
+    )
     tissues: int = field(default=40, metadata=_about("Of the paper's networks: simulated pairs that patches come from"))
     patches: int = field(default=512, metadata=_about("Of the paper's networks: patches of one sample of a batch"))
     patch_rows: int | None = field(
@@ -80,8 +86,9 @@ class TaskConfig:
                 raise UsageError(f"--{name.replace('_', '-')} must be at least 1, got {getattr(self, name)}")
         if not self.widths or min(self.widths) < 1:
             raise UsageError(f"--widths needs one or more positive numbers, got {self.widths}")
-        if not 0 <= self.paper_share <= 1:
-            raise UsageError(f"--paper-share must lie between 0 and 1, got {self.paper_share}")
+        for name in ("paper_share", "varied_share"):
+            if not 0 <= getattr(self, name) <= 1:
+                raise UsageError(f"--{name.replace('_', '-')} must lie between 0 and 1, got {getattr(self, name)}")
         for name in ("pool_growth", "crop_rows", "crop_lines", "n_validation"):
             if getattr(self, name) < 1:
                 raise UsageError(f"--{name.replace('_', '-')} must be at least 1, got {getattr(self, name)}")

@@ -40,6 +40,42 @@ class Inclusion:
 
 
 @dataclass(frozen=True)
+class Blob(Inclusion):
+    """An inclusion whose outline is no circle: radius_m * (1 + sum of share * cos(order * angle + phase)).
+
+    harmonics : (order, share, phase in rad) of each; order 2 makes an ellipse, higher ones lobes.
+    """
+
+    harmonics: tuple[tuple[int, float, float], ...] = ()
+
+    def contains(self, depth_m: np.ndarray, lateral_m: np.ndarray) -> np.ndarray:
+        """Mask of the points inside."""
+        depth, lateral = np.broadcast_arrays(depth_m - self.centre_depth_m, lateral_m - self.centre_lateral_m)
+        angle = np.arctan2(lateral, depth)
+        outline = 1 + sum(share * np.cos(order * angle + phase) for order, share, phase in self.harmonics)
+        inside: np.ndarray = np.hypot(depth, lateral) <= self.radius_m * outline
+        return inside
+
+
+@dataclass(frozen=True)
+class Ripple:
+    """A smooth variation of stiffness: the modulus times exp(amplitude * cos(2 pi (depth, lateral).waves + phase)).
+
+    waves_per_m : along depth and across. amplitude : of the natural logarithm of the modulus.
+    """
+
+    amplitude: float
+    waves_per_m: tuple[float, float]
+    phase_rad: float
+
+    def gain(self, depth_m: np.ndarray, lateral_m: np.ndarray) -> np.ndarray:
+        """Factor of the modulus at points of any common shape."""
+        turns = self.waves_per_m[0] * depth_m + self.waves_per_m[1] * lateral_m
+        factor: np.ndarray = np.exp(self.amplitude * np.cos(2 * np.pi * turns + self.phase_rad))
+        return factor
+
+
+@dataclass(frozen=True)
 class Layer:
     """A horizontal band of another stiffness; a thin, very soft one lets the tissue above slide on that below."""
 
@@ -60,6 +96,7 @@ class InclusionPhantom:
 
     n_scatterers : in the block; 10,000 in 3x5 cm is the paper's sparse speckle, 50,000 and more is fully developed.
     background_pa, poisson : elasticity; inclusions and layers override the modulus (later ones, then inclusions, win).
+    ripples : smooth variation of stiffness over all of it.
     compression : share of the thickness (0.01 for 1 %).
     lateral_slip_m, elevation_slip_m : rigid motion of the tissue under the probe at full compression.
     shear : lateral over axial motion of the lower plate (both plates bonded).
@@ -76,6 +113,7 @@ class InclusionPhantom:
     poisson: float = 0.495
     inclusions: tuple[Inclusion, ...] = ()
     layers: tuple[Layer, ...] = ()
+    ripples: tuple[Ripple, ...] = ()
     compression: float = 0.01
     lateral_slip_m: float = 0.0
     elevation_slip_m: float = 0.0
@@ -92,6 +130,8 @@ class InclusionPhantom:
         modulus = np.full(np.broadcast_shapes(depth_m.shape, lateral_m.shape), self.background_pa)
         for part in (*self.layers, *self.inclusions):
             modulus[part.contains(depth_m, lateral_m)] = part.modulus_pa
+        for ripple in self.ripples:
+            modulus *= ripple.gain(depth_m, lateral_m)
         return modulus
 
     def inclusion_labels(self, depth_m: np.ndarray, lateral_m: np.ndarray) -> np.ndarray:

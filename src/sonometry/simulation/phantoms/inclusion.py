@@ -7,22 +7,34 @@ Source of `paper_pair`: Wu et al. 2018 (the elastography paper of the design), s
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import numpy as np
 
 from sonometry.core import Simulated
-from sonometry.simulation.phantoms.block import Inclusion, InclusionPhantom, Layer, simulate_pair, simulate_sequence
+from sonometry.simulation.phantoms.block import (
+    Blob,
+    Inclusion,
+    InclusionPhantom,
+    Layer,
+    Ripple,
+    simulate_pair,
+    simulate_sequence,
+)
 from sonometry.simulation.probes import LinearProbe
 
 __all__ = [
+    "Blob",
     "Inclusion",
     "InclusionPhantom",
     "Layer",
+    "Ripple",
     "paper_pair",
     "random_pair",
     "simulate_pair",
     "simulate_sequence",
     "slip_plane",
+    "varied_pair",
 ]
 
 #: Young's modulus of the paper's inclusions, Pa; its background has 25 kPa.
@@ -30,7 +42,7 @@ PAPER_INCLUSIONS_PA = (8e3, 14e3, 45e3, 80e3)
 PAPER_COMPRESSIONS = (0.01, 0.02)
 
 #: Keep the streams of the two protocols apart for equal seeds.
-PAPER_STREAM, RANDOM_STREAM = 1, 2
+PAPER_STREAM, RANDOM_STREAM, VARIED_STREAM = 1, 2, 5
 
 
 def paper_pair(
@@ -63,7 +75,24 @@ def random_pair(seed: int, *, n_lines: int = 128) -> Simulated:
     """
     rng = np.random.default_rng([RANDOM_STREAM, seed])
     probe = random_probe(rng, n_lines)
+    return _random_recording(random_phantom(rng, probe), probe, rng)
+
+
+def varied_pair(seed: int, *, n_lines: int = 128) -> Simulated:
+    """Like `random_pair`, but no tissue is even and no outline a circle.
+
+    Inclusions are ellipses and lobed blobs, and the stiffness of everything varies smoothly by a fifth up to threefold.
+    """
+    rng = np.random.default_rng([VARIED_STREAM, seed])
+    probe = random_probe(rng, n_lines)
     phantom = random_phantom(rng, probe)
+    blobs = tuple(random_blob(rng, phantom.width_m, phantom.depth_m) for _ in range(rng.integers(0, 5)))
+    phantom = replace(phantom, inclusions=blobs, ripples=random_ripples(rng))
+    return _random_recording(phantom, probe, rng)
+
+
+def _random_recording(phantom: InclusionPhantom, probe: LinearProbe, rng: np.random.Generator) -> Simulated:
+    """A pair with random noise and attenuation."""
     return simulate_pair(
         phantom,
         probe,
@@ -128,6 +157,31 @@ def random_inclusions(rng: np.random.Generator, width_m: float, depth_m: float) 
         )
         for _ in range(rng.integers(0, 4))
     )
+
+
+def random_blob(rng: np.random.Generator, width_m: float, depth_m: float) -> Blob:
+    """An inclusion with an irregular outline: mostly elliptic, lobes up to the fifth order."""
+    ellipse = (2, rng.uniform(0, 0.4), rng.uniform(0, 2 * math.pi))
+    lobes = tuple((int(order), abs(rng.normal(0, 0.25)) / order, rng.uniform(0, 2 * math.pi)) for order in (3, 4, 5))
+    return Blob(
+        centre_depth_m=rng.uniform(0.1, 0.9) * depth_m,
+        centre_lateral_m=rng.uniform(-0.45, 0.45) * width_m,
+        radius_m=rng.uniform(0.0015, 0.009),
+        modulus_pa=float(np.exp(rng.uniform(math.log(3e3), math.log(150e3)))),
+        echo_gain_db=rng.choice([0.0, rng.uniform(-12, 8)]),
+        harmonics=(ellipse, *lobes),
+    )
+
+
+def random_ripples(rng: np.random.Generator) -> tuple[Ripple, ...]:
+    """Three waves of 8 to 60 mm in random directions."""
+    size = rng.uniform(0.1, 0.6)
+    ripples = []
+    for _ in range(3):
+        waves, direction = 1 / rng.uniform(0.008, 0.06), rng.uniform(0, 2 * math.pi)
+        vector = (waves * math.cos(direction), waves * math.sin(direction))
+        ripples.append(Ripple(size * rng.uniform(0.3, 1), vector, rng.uniform(0, 2 * math.pi)))
+    return tuple(ripples)
 
 
 def random_layers(rng: np.random.Generator, depth_m: float, background_pa: float) -> tuple[Layer, ...]:
