@@ -88,7 +88,16 @@ def workspace(_ingested, tmp_path) -> Path:
 
 
 @pytest.fixture
-def desk(workspace) -> Iterator[Any]:
+def quick_hashes(monkeypatch) -> None:
+    """Argon2 as cheap as it gets: what is slow on purpose would be slow in every test."""
+    from argon2 import PasswordHasher
+
+    cheap = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)
+    monkeypatch.setattr("sonometry.annotate.people._hasher", lambda: cheap)
+
+
+@pytest.fixture
+def desk(workspace, quick_hashes) -> Iterator[Any]:
     from sonometry.annotate.desk import Desk
 
     with Desk(workspace) as opened:

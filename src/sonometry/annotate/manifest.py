@@ -12,7 +12,6 @@ from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 from sonometry.annotate.desk import Desk
 from sonometry.annotate.readings import consensus_scores, consensus_views, readings_of
@@ -59,7 +58,7 @@ def clip_labels(desk: Desk) -> dict[str, dict[str, str]]:
         if one.is_blind and one.work is Work.VIEWS:
             for key, label in consensus_views(readings_of(desk, one.name)).items():
                 facts[key]["view"] = label if "+" not in label and label != OTHER_VIEW else ""
-    for mark in desk.store.standing(Scope()):
+    for mark in desk.store.touched(Scope()):
         facts[mark.target] |= _labels(mark)
     for key, own in facts.items():
         if own.get(UNUSABLE):
@@ -81,7 +80,11 @@ def split_clips(desk: Desk) -> dict[str, list[tuple[int, int | None, str]]]:
 
 
 def _labels(mark: Mark) -> dict[str, str]:
-    value: Mapping[str, Any] = mark.value or {}
+    """Of a mark that was taken away, empty labels."""
+    value = mark.value
+    if value is None:
+        gone = {VIEW: ("view", "parts"), UNUSABLE: (UNUSABLE,), PHASE: PHASES}
+        return dict.fromkeys(gone.get(mark.structure, ()), "")
     if mark.structure == VIEW:
         segments = value["segments"]
         if len(segments) == 1:

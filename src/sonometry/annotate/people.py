@@ -5,6 +5,7 @@ A workspace without people is used by one person, who comes in with the key that
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import hmac
 import re
@@ -59,8 +60,6 @@ class People:
         self.limiter = LoginLimiter(clock)
         with explained(engine):
             make_tables(engine)
-        # Checked where the name is unknown, so that the answer takes as long.
-        self._no_hash: str = self.hasher.hash(secrets.token_hex(8))
 
     def names(self) -> list[dict[str, Any]]:
         """All people, without their passwords."""
@@ -98,6 +97,11 @@ class People:
             if not connection.execute(delete(PEOPLE).where(PEOPLE.c.name == name)).rowcount:
                 raise UsageError("there is nobody of this name")
             connection.execute(delete(SESSIONS).where(SESSIONS.c.name == name))
+
+    @functools.cached_property
+    def _no_hash(self) -> str:
+        """Checked where the name is unknown, so that the answer takes as long."""
+        return str(self.hasher.hash(secrets.token_hex(8)))
 
     def is_empty(self) -> bool:
         with explained(self.engine), reading(self.engine).begin() as connection:

@@ -172,15 +172,19 @@ class MarkStore:
             conditions.append(MARKS.c.structure.in_(list(structures)))
         return self._newest(conditions)
 
+    def touched(self, scope: Scope) -> list[Mark]:
+        """As `standing`, with those that were taken away."""
+        return self._newest(list(_in_scope(scope)), with_removed=True)
+
     def of_list(self, list_name: str) -> list[Mark]:
         """The newest mark at every place of a list, of all readers and rounds."""
         return self._newest([MARKS.c.list_name == list_name])
 
-    def _newest(self, conditions: list[Any]) -> list[Mark]:
+    def _newest(self, conditions: list[Any], *, with_removed: bool = False) -> list[Mark]:
         with explained(self.engine), reading(self.engine).begin() as connection:
             rows = connection.execute(select(MARKS).where(*conditions).order_by(MARKS.c.mark_id))
             last = {(m.scope, m.target, m.slot): m for m in map(_mark, rows)}
-        return [mark for mark in last.values() if mark.value is not None]
+        return [mark for mark in last.values() if with_removed or mark.value is not None]
 
     @contextmanager
     def _writing(self) -> Iterator[Connection]:
