@@ -137,8 +137,8 @@ def test_the_schedules_of_the_thesis() -> None:
     )
     assert phases("fixed", names)[2] == Phase("input", 10, 1e-5)
     assert phases("fixed_restore", names)[0] == Phase("classification head", 10, 1e-5, restore_best=True)
-    with pytest.raises(UsageError, match="unknown schedule 'fixe'; did you mean 'fixed'"):
-        phases("fixe", names)
+    with pytest.raises(UsageError, match="unknown schedule 'fixd'; did you mean 'fixed'"):
+        phases("fixd", names)
 
 
 def test_a_phase_leaves_frozen_layers_alone_and_the_next_opens_them(tiny: str, cohort: Path) -> None:
