@@ -123,7 +123,7 @@ class Application:
     cohort: Reference | None = None
     evaluate: Reference | None = None
     card: str = "CARD.md"
-    suggests: Mapping[str, str] = field(default_factory=dict)
+    suggests: Mapping[str, str] = field(default_factory=dict, hash=False)
     package: str = ""
 
     def load(self, part: str) -> Any:
