@@ -94,9 +94,10 @@ def test_a_clip_outside_of_a_list_cannot_be_marked_through_it(desk, keys):
 
 def test_a_users_survey_gets_a_list(workspace, tmp_path, quick_hashes):
     (tmp_path / "own.yaml").write_text("name: own\ntitle: Own\nitems:\n  - {id: Q1, low: 0, high: 3}\n")
-    for _ in range(2):
-        with Desk(workspace, surveys=[tmp_path / "own.yaml"]) as desk:
+    for brought in ([tmp_path / "own.yaml"], []):
+        with Desk(workspace, surveys=brought) as desk:
             assert [one.name for one in desk.lists.all()].count("own") == 1
+            assert desk.surveys["own"].items[0].high == 3
 
 
 NO_SURVEYS = [

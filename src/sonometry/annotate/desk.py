@@ -12,7 +12,7 @@ from sonometry.annotate.marks import Extent, checked_value, parse_slot
 from sonometry.annotate.people import People
 from sonometry.annotate.store import Mark, MarkStore, Scope
 from sonometry.annotate.structures import VIEW
-from sonometry.annotate.surveys import Survey, read_survey, shipped_surveys
+from sonometry.annotate.surveys import Survey, kept_surveys, shipped_surveys
 from sonometry.annotate.work_lists import Target, Work, WorkList, WorkLists, done_targets, targets_of
 from sonometry.core.errors import DataError, UsageError
 from sonometry.data.catalogue import Catalogue, Clip
@@ -31,11 +31,11 @@ class Desk:
         if not database and not (workspace / CATALOGUE_FILE).is_file():
             raise DataError(f"{workspace.name} has no catalogue; run sonometry ingest DIR --workspace {workspace.name}")
         self.workspace = workspace
-        self.surveys: dict[str, Survey] = shipped_surveys() | {s.name: s for s in map(read_survey, surveys)}
+        self.surveys: dict[str, Survey] = shipped_surveys() | kept_surveys(workspace, surveys)
         self.catalogue = Catalogue(workspace, database)
         self.store = MarkStore(self.catalogue.engine)
         self.lists = WorkLists(self.catalogue.engine, self.surveys)
-        self.add_lists_of(surveys)
+        self._list_surveys()
         self.people = People(self.catalogue.engine)
         self.frames = FrameCache(workspace, self.catalogue, most_bytes=most_bytes)
 
@@ -47,12 +47,12 @@ class Desk:
     ) -> None:
         self.catalogue.engine.dispose()
 
-    def add_lists_of(self, surveys: Sequence[Path]) -> None:
-        """A list for every survey that a user brings and that no list uses yet."""
+    def _list_surveys(self) -> None:
+        """A list for every survey of the user's that no list uses yet."""
         used = {one.survey for one in self.lists.all()}
-        for survey in map(read_survey, surveys):
-            if survey.name not in used:
-                self.lists.add(WorkList(survey.name, Work.SCORES, is_blind=True, survey=survey.name, is_exam=True))
+        for name in self.surveys:
+            if name not in used:
+                self.lists.add(WorkList(name, Work.SCORES, is_blind=True, survey=name, is_exam=True))
 
     def survey_of(self, one: WorkList) -> Survey | None:
         return self.surveys.get(one.survey)

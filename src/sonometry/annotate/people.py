@@ -56,7 +56,6 @@ class People:
 
     def __init__(self, engine: Engine, clock: Callable[[], float] = time.time) -> None:
         self.engine, self.clock = engine, clock
-        self.hasher = _hasher()
         self.limiter = LoginLimiter(clock)
         with explained(engine):
             make_tables(engine)
@@ -97,6 +96,11 @@ class People:
             if not connection.execute(delete(PEOPLE).where(PEOPLE.c.name == name)).rowcount:
                 raise UsageError("there is nobody of this name")
             connection.execute(delete(SESSIONS).where(SESSIONS.c.name == name))
+
+    @functools.cached_property
+    def hasher(self) -> Any:
+        """argon2id with the library's recommended cost. Raises MissingExtraError."""
+        return _hasher()
 
     @functools.cached_property
     def _no_hash(self) -> str:

@@ -35,6 +35,7 @@ def serve(
     the port is taken, MissingExtraError.
     """
     try:
+        import argon2  # noqa: F401  (needed at the first login; told now)
         import uvicorn
 
         from sonometry.annotate.web import Access, create_app

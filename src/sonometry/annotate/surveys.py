@@ -11,7 +11,7 @@ A survey is a file of `surveys/` or one that the user names:
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
@@ -20,7 +20,10 @@ from typing import Any
 import yaml
 
 from sonometry.core.errors import DataError
+from sonometry.io.atomic import write_atomic
 
+#: Folder in a workspace for surveys that users bring.
+SURVEYS = "surveys"
 _ID = re.compile(r"[A-Za-z][A-Za-z0-9_]{0,31}")
 _LONGEST, _MOST_ITEMS, _LARGEST_BYTES = 200, 60, 100_000
 _WIDEST = 100
@@ -70,6 +73,16 @@ def read_survey(path: Path) -> Survey:
         raise DataError(f"{path.name} cannot be read as text in UTF-8; pass a survey in YAML") from error
     except DataError as error:
         raise DataError(f"{path.name}: {error}") from error
+
+
+def kept_surveys(workspace: Path, brought: Sequence[Path] = ()) -> dict[str, Survey]:
+    """The user's surveys by name: those that the workspace keeps, and new ones, which it keeps from now on."""
+    folder = workspace / SURVEYS
+    for path in brought:
+        survey = read_survey(path)
+        write_atomic(folder / f"{survey.name}.yaml", path.read_bytes())
+    kept = sorted(folder.glob("*.yaml")) if folder.is_dir() else []
+    return {survey.name: survey for survey in map(read_survey, kept)}
 
 
 def parse_survey(text: str) -> Survey:

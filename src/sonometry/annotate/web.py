@@ -18,7 +18,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from sonometry.annotate.desk import Desk
 from sonometry.annotate.guard import SAFE_METHODS, Guard
-from sonometry.annotate.people import IDLE_S, LoginRefused, Person, TooManyLogins, same_secret
+from sonometry.annotate.people import LONGEST_S, LoginRefused, Person, TooManyLogins, same_secret
 from sonometry.annotate.store import Conflict
 from sonometry.annotate.structures import CONTOURS, UNUSABLE_REASONS, VIEWS
 from sonometry.annotate.work_lists import Work, WorkList
@@ -187,7 +187,7 @@ def _add_login(app: FastAPI, desk: Desk, access: Access) -> None:
         response.set_cookie(
             access.cookie,
             secret,
-            max_age=int(IDLE_S),
+            max_age=int(LONGEST_S),
             httponly=True,
             samesite="strict",
             secure=request.url.scheme == "https",
@@ -299,11 +299,8 @@ def _add_marks(app: FastAPI, desk: Desk, person: Who) -> None:
 
 def _add_clips(app: FastAPI, desk: Desk, person: Who) -> None:
     def frames(key: str, who: Annotated[Person, Depends(person)]) -> Response:
-        return StreamingResponse(
-            desk.frames.pack(key),  # an error is raised here, before the first byte is sent
-            media_type="application/octet-stream",
-            headers={"cache-control": "private, max-age=3600"},
-        )
+        parts = desk.frames.pack(key)  # an error is raised here, before the first byte is sent
+        return StreamingResponse(parts, media_type="application/octet-stream")
 
     def frame(key: str, index: int, who: Annotated[Person, Depends(person)]) -> Response:
         return Response(desk.frames.jpeg(key, index), media_type="image/jpeg")
