@@ -230,7 +230,7 @@ def _motion_measurements(
 def _typical_quality(image: StrainImage, noise: Noise, seed: int) -> tuple[float, Interval | None]:
     """Median correlation of the whole image after motion compensation, its interval over independent cells."""
     everywhere = np.ones_like(image.valid)
-    sums = cell_sums(image.quality[everywhere], noise.cells(everywhere))
+    sums = cell_sums(image.agreement[everywhere], noise.cells(everywhere))
 
     def median(cells: np.ndarray) -> float:
         return float(np.median(cells[:, 1] / cells[:, 0]))

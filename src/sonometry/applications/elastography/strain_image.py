@@ -31,7 +31,7 @@ class StrainImage:
     the probe, lateral positive with the line index. axial_strain : fraction, compression negative; finite everywhere,
     to be believed where `valid`. quality : 0 to 1.
     axial_strain_sd, axial_displacement_sd_m : standard deviations, where the method gives them.
-    notes : what the reader of a report should know about this pair.
+    notes : what the reader of a report should know about this pair. correlation : after motion compensation, 0 to 1.
     """
 
     pair: tuple[int, int]
@@ -44,6 +44,12 @@ class StrainImage:
     axial_strain_sd: np.ndarray | None = None
     axial_displacement_sd_m: np.ndarray | None = None
     notes: tuple[str, ...] = ()
+    correlation: np.ndarray | None = None
+
+    @property
+    def agreement(self) -> np.ndarray:
+        """Correlation after motion compensation, 0 to 1; `quality` where a method knows nothing beside it."""
+        return self.quality if self.correlation is None else self.correlation
 
 
 def strain_image(recording: RFFrames, pair: tuple[int, int], config: ElastographyConfig) -> StrainImage:
@@ -78,6 +84,7 @@ def image_of(
         learned.strain_sd if learned and own_strain else None,
         None if axial_sd is None else axial_sd * np.float32(recording.axial_step_m),
         (UNREFINED,) if learned and not learned.is_refined else (),
+        np.clip(moved.correlation, 0.0, 1.0),
     )
 
 

@@ -52,7 +52,7 @@ class Noise:
         setup = TrackingSetup.of(recording)
         echo = prepare_pair(recording.samples[image.pair[0]], recording.samples[image.pair[1]], setup)
         metres_per_rad = recording.axial_step_m / echo.band.carrier_rad
-        correlation = np.clip(image.quality.astype(np.float64), LEAST_CORRELATION, 1.0)
+        correlation = np.clip(image.agreement.astype(np.float64), LEAST_CORRELATION, 1.0)
         length_m, width_m = _cell_m(echo, setup)
         lines = max(1, round(2 * echo.beam_lines))
         return cls(
