@@ -16,7 +16,9 @@ torch = pytest.importorskip("torch")
 
 from safetensors.torch import load_file  # noqa: E402
 
+from sonometry.applications import application  # noqa: E402
 from sonometry.core.errors import DataError, UsageError  # noqa: E402
+from sonometry.data.folds import sides_of_folds  # noqa: E402
 from sonometry.data.frames import frame_table  # noqa: E402
 from sonometry.data.labelled import read_labelled  # noqa: E402
 from sonometry.data.preparation import Rescaling  # noqa: E402
@@ -26,12 +28,13 @@ from sonometry.models.inference import load_network  # noqa: E402
 from sonometry.training.classification import ClassificationTask, classification_task  # noqa: E402
 from sonometry.training.classification_config import ClassificationConfig  # noqa: E402
 from sonometry.training.config import TrainingConfig  # noqa: E402
-from sonometry.training.crossval import cross_validate, sides_of_folds  # noqa: E402
+from sonometry.training.crossval import cross_validate  # noqa: E402
 from sonometry.training.history import HISTORY, read_history  # noqa: E402
 from sonometry.training.phases import train, train_phases  # noqa: E402
 from sonometry.training.predict import logits_of, predictions_of  # noqa: E402
-from sonometry.training.run import train_task  # noqa: E402
+from sonometry.training.run import check_identity, train_task  # noqa: E402
 from sonometry.training.schedules import Phase, phases  # noqa: E402
+from sonometry.workflows.train import train as train_workflow  # noqa: E402
 
 pytestmark = pytest.mark.filterwarnings("ignore::Warning:lightning", "ignore::Warning:torch", "ignore::FutureWarning")
 
@@ -228,7 +231,8 @@ def test_training_a_classifier_needs_a_manifest(tiny: str, tmp_path: Path) -> No
 
 def test_left_out_clips_are_told_in_the_run_folder(tiny: str, cohort: Path) -> None:
     (cohort.parent / "clips" / "c3.dcm").write_bytes(b"damaged")
-    task_of(cohort)
+    task = task_of(cohort)
+    assert task.notes[0].startswith("all frames of clip c3 left out")
     assert (cohort.parent / "run" / "skipped.csv").read_text().splitlines()[1].startswith("c3,all,")
 
 
@@ -269,3 +273,51 @@ def test_two_processes_train_one_network_with_gloo(cohort: Path) -> None:
 
 def test_the_tiny_backbone_is_known_by_its_entry_alone(tiny: str) -> None:
     assert build_classifier(tiny, 3, pretrained=True).eval()(torch.rand(1, 1, 12, 16)).shape == (1, 3)
+
+
+def test_a_fold_validates_on_its_patients_and_leaves_the_test_split_alone(tiny: str, cohort: Path) -> None:
+    tasks = [task_of(cohort, folds=3, fold=k) for k in (1, 2, 3)]
+    validated = [task.validation.clips.subjects for task in tasks]
+    tested = read_labelled(cohort).of_split("test").subjects
+    assert frozenset().union(*validated) == read_labelled(cohort).subjects - tested
+    assert sum(map(len, validated)) == 9
+    assert not any(task.train.clips.subjects & (task.validation.clips.subjects | tested) for task in tasks)
+    with pytest.raises(ValueError, match="--folds must be 2 or more and --fold one of them, got 3 and 4"):
+        ClassificationConfig(folds=3, fold=4)
+
+
+def test_new_options_that_are_off_do_not_make_another_run(tiny: str, cohort: Path) -> None:
+    run, task = cohort.parent / "run", task_of(cohort)
+    check_identity(task, run, TRAINING, {"backbone": "tiny"})
+    check_identity(task, run, TRAINING, {"backbone": "tiny", "folds": 0, "cache": None})
+    with pytest.raises(DataError, match="run with other options"):
+        check_identity(task, run, TRAINING, {"backbone": "tiny", "folds": 2})
+
+
+@pytest.mark.slow
+def test_folds_are_trained_by_one_call(tiny: str, cohort: Path) -> None:
+    def make(config: ClassificationConfig, folder: Path, data: Path | None) -> ClassificationTask:
+        return classification_task(config, folder, data, name="sides")
+
+    app = replace(application("elastography"), task=make, task_config=ClassificationConfig)
+    options = {"backbone": "tiny", "pretrained": False, "epochs": 1, "batch_size": 9, "workers": 0, "folds": 2}
+    result = train_workflow(app, cohort.parent / "cv", data=cohort, **options, accelerator="cpu")
+    assert result.monitor == "mean loss of 2 folds"
+    assert [note.split(":")[0] for note in result.notes[:2]] == ["fold 1", "fold 2"]
+    assert (cohort.parent / "cv" / "fold-2" / "weights" / "sides.onnx").is_file()
+
+
+@pytest.mark.slow
+def test_a_worker_process_makes_the_same_samples(tiny: str, cohort: Path) -> None:
+    data = task_of(cohort).training_data(seed=3, n_samples=12, first=5)
+    plain = list(torch.utils.data.DataLoader(data, 4))
+    helped = list(torch.utils.data.DataLoader(data, 4, num_workers=1, multiprocessing_context="forkserver"))
+    for one, other in zip(plain, helped, strict=True):
+        torch.testing.assert_close(one["image"], other["image"])
+        assert torch.equal(one["index"], other["index"])
+
+
+@pytest.mark.slow
+def test_mixed_precision_trains_too(tiny: str, cohort: Path) -> None:
+    mixed = replace(TRAINING, epochs=3, precision="bf16-mixed")
+    assert train(task_of(cohort), cohort.parent / "run", mixed, options={}, progress=False).best < 0.69

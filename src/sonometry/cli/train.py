@@ -43,6 +43,8 @@ def train(app: str, /, *, out: Path, data: Path | None = None, config: Path | No
     chosen = application(app)
     names = [*field_types(TrainingConfig), *field_types(chosen.load("task_config"))]
     result = run(chosen, out, data=data, config=config, show_progress=sys.stderr.isatty(), **given(flags, names))
+    for note in result.notes:
+        print(f"note: {note}")
     print(f"{result.monitor} {result.best:.4g} after {result.steps} steps")
     print(result.weights)
 

@@ -19,6 +19,7 @@ from torch.utils.data import Dataset
 from sonometry.core.application import Progress, no_progress
 from sonometry.core.errors import DataError, UsageError
 from sonometry.data.dataset import FrameDataset, FrameStream
+from sonometry.data.folds import sides_of_folds
 from sonometry.data.frames import FrameTable, frame_table
 from sonometry.data.labelled import LabelledClips, check_learnable, read_labelled
 from sonometry.data.preparation import Preparation, Rescaling
@@ -36,6 +37,10 @@ from sonometry.training.schedules import Phase, phases
 
 #: Seed of the draw of a share of the training frames.
 _SHARE_SEED = 20_190_601
+#: Seed of the division into folds, the same for all of them.
+_FOLD_SEED = 0
+#: Left-out clips that are told one by one; the others are in skipped.csv.
+_MOST_NOTES = 5
 
 
 class ClassificationTask:
@@ -48,6 +53,16 @@ class ClassificationTask:
         self.config, self.name, self.train, self.validation = config, name, train, validation
         self.class_names = train.clips.class_names
         self.weights = torch.tensor(class_weights(train.labels, len(self.class_names)), dtype=torch.float32)
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What was left out of the data, in sentences."""
+        told = [str(skipped) for table in (self.train, self.validation) for skipped in table.skipped]
+        more = len(told) - _MOST_NOTES
+        return (
+            *told[:_MOST_NOTES],
+            *([f"{more} more clips with frames left out, see skipped.csv"] if more > 0 else []),
+        )
 
     @property
     def schedule(self) -> tuple[Phase, ...]:
@@ -146,6 +161,9 @@ def classification_task(
 
 
 def _sides(clips: LabelledClips, config: ClassificationConfig) -> tuple[LabelledClips, LabelledClips]:
+    if config.folds:
+        inside = clips.chosen(row.split != "test" for row in clips.rows)
+        return sides_of_folds(inside, config.folds, seed=_FOLD_SEED)[max(config.fold, 1) - 1]
     if not config.train_vendors:
         return clips.of_split("train"), clips.of_split("validation")
     unknown = sorted(set(config.train_vendors) - set(clips.vendors))

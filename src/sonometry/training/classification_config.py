@@ -24,6 +24,8 @@ class ClassificationConfig:
     share : part of every class of the training frames that is used.
     frames_per_clip : at most so many frames of a clip, evenly spaced; 0 takes all.
     train_vendors : learn from these vendors and validate on all others, whatever their split.
+    folds : cross-validation by patient over all clips but those of the test split; 0 uses the splits of the manifest.
+    fold : train only this one of the folds, from 1; 0 trains all, one after the other.
     fit : stretch fills the picture of the network, pad keeps the shape of the frame.
     rotation_deg, shift, zoom, shear : ranges of the augmentation: degrees, and shares.
     flip_horizontal, flip_vertical : mirror half of the pictures.
@@ -53,10 +55,16 @@ class ClassificationConfig:
     graphics: float = 0.0
     cache: Path | None = None
     memory_mb: int = 1024
+    folds: int = 0
+    fold: int = 0
 
     def __post_init__(self) -> None:
         if not 0 < self.share <= 1:
             raise ValueError(f"--share must lie in (0, 1], got {self.share}")
+        if self.folds == 1 or self.folds < 0 or not 0 <= self.fold <= self.folds:
+            raise ValueError(f"--folds must be 2 or more and --fold one of them, got {self.folds} and {self.fold}")
+        if self.folds and self.train_vendors:
+            raise ValueError("--folds and --train-vendors both say what to validate on; give one of them")
         for name in ("phase_epochs", "frames_per_clip", "memory_mb"):
             if getattr(self, name) < 0:
                 raise ValueError(f"--{name.replace('_', '-')} must not be negative, got {getattr(self, name)}")

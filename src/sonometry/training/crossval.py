@@ -9,8 +9,8 @@ from typing import Any
 
 import numpy as np
 
+from sonometry.data.folds import sides_of_folds
 from sonometry.data.labelled import LabelledClips
-from sonometry.data.splits import Group, folds
 from sonometry.training.config import TrainingConfig
 from sonometry.training.run import RunResult, train_task
 from sonometry.training.task import Task
@@ -23,18 +23,6 @@ class CrossValidation:
     runs: tuple[RunResult, ...]
     mean: float
     deviation: float
-
-
-def sides_of_folds(clips: LabelledClips, k: int, *, seed: int) -> tuple[tuple[LabelledClips, LabelledClips], ...]:
-    """(train, validation) of every fold; each patient is validated on once."""
-    groups = [
-        Group(row.subject_key, label, row.vendor, "", 1) for row, label in zip(clips.rows, clips.labels, strict=True)
-    ]
-    fold_of = folds(groups, k, seed=seed)
-    places = [fold_of[row.subject_key] for row in clips.rows]
-    return tuple(
-        (clips.chosen(p != fold for p in places), clips.chosen(p == fold for p in places)) for fold in range(k)
-    )
 
 
 def cross_validate(

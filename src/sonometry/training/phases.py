@@ -36,8 +36,10 @@ def train(
     schedule: Sequence[Phase] = getattr(task, "schedule", ())
     if schedule:
         finite = cast("FiniteTask", task)
-        return train_phases(finite, folder, config, schedule, options=options, progress=progress)
-    return train_task(task, folder, config, options=options, progress=progress)
+        result = train_phases(finite, folder, config, schedule, options=options, progress=progress)
+    else:
+        result = train_task(task, folder, config, options=options, progress=progress)
+    return replace(result, notes=getattr(task, "notes", ()))
 
 
 def train_phases(

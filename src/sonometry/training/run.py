@@ -32,12 +32,16 @@ from sonometry.training.task import Task, epoch_size, validation_batch_size
 
 @dataclass(frozen=True)
 class RunResult:
-    """Where the weights lie, how good they were on the validation data and after how many steps."""
+    """Where the weights lie, how good they were on the validation data and after how many steps.
+
+    notes : what was left out of the data.
+    """
 
     weights: Path
     monitor: str
     best: float
     steps: int
+    notes: tuple[str, ...] = ()
 
 
 def train_task(
@@ -124,13 +128,21 @@ def export(
 def check_identity(task: Task, folder: Path, config: TrainingConfig, options: Mapping[str, Any]) -> None:
     """Write run.json, or compare with the one that is there; the number of steps and machines may change."""
     identity = {"task": task.name, "options": dict(options), "training": config.identity()}
-    record, digest = folder / "run.json", digest_json(identity)
+    record = folder / "run.json"
     if record.exists():
-        if json.loads(record.read_text())["digest"] != digest:
+        stored = json.loads(record.read_text())
+        if stored["digest"] != digest_json(_as_it_was(identity, stored.get("options", {}))):
             raise DataError(f"{folder.name} holds a run with other options; choose another --out or delete it")
         return
+    digest = digest_json(identity)
     folder.mkdir(parents=True, exist_ok=True)
     write_atomic(record, json.dumps({**identity, "digest": digest}, indent=2, default=str))
+
+
+def _as_it_was(identity: dict[str, Any], stored: Mapping[str, Any]) -> dict[str, Any]:
+    """Without options that the stored run did not have and that are switched off: older versions lacked them."""
+    options = {k: v for k, v in identity["options"].items() if k in stored or v not in (None, False, 0, "", [], ())}
+    return {**identity, "options": options}
 
 
 def _steps_done(checkpoint: Path) -> int:

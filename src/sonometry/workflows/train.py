@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import dataclasses
 import importlib.util
 import os
+import statistics
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -11,6 +13,7 @@ from sonometry.applications import application as find_application
 from sonometry.core.application import Application
 from sonometry.core.errors import MissingExtraError, UsageError
 from sonometry.core.options import build, field_types, nearest, plain
+from sonometry.io.manifest import read_manifest
 from sonometry.training.config import TrainingConfig
 from sonometry.workflows.config import Configuration, load_yaml
 from sonometry.workflows.output import check_directory
@@ -46,10 +49,46 @@ def train(
     training, task_options = settings_of(application, config, options)
     folder = Path(out)
     check_directory(folder)
+    manifest = None if data is None else Path(data)
+    if manifest is not None:  # told before torch is loaded, which takes its time
+        read_manifest(manifest)
+    if getattr(task_options, "folds", 0) and not task_options.fold:
+        return _cross_validate(application, task_options, folder, manifest, training, show_progress)
+    return _train(application, task_options, folder, manifest, training, show_progress)
+
+
+def _train(
+    application: Application, options: Any, folder: Path, data: Path | None, training: TrainingConfig, progress: bool
+) -> RunResult:
     from sonometry.training.phases import train as train_task
 
-    task = application.load("task")(task_options, folder, None if data is None else Path(data))
-    return train_task(task, folder, training, options=plain(task_options), progress=show_progress)
+    task = application.load("task")(options, folder, data)
+    return train_task(task, folder, training, options=plain(options), progress=progress)
+
+
+def _cross_validate(
+    application: Application, options: Any, folder: Path, data: Path | None, training: TrainingConfig, progress: bool
+) -> RunResult:
+    """One run a fold, in folders of their own that share the prepared frames; the mean of what they reached."""
+    if options.cache is None:
+        options = dataclasses.replace(options, cache=folder / "frames.zarr")
+    runs = [
+        _train(application, dataclasses.replace(options, fold=k), folder / f"fold-{k}", data, training, progress)
+        for k in range(1, options.folds + 1)
+    ]
+    values = [run.best for run in runs]
+    told = [f"fold {k}: {run.monitor} {run.best:.4g} after {run.steps} steps" for k, run in enumerate(runs, 1)]
+    left_out = dict.fromkeys(note for run in runs for note in run.notes)
+    told.append(f"standard deviation over the folds {statistics.stdev(values):.3g}")
+    first = runs[0]
+    return dataclasses.replace(
+        first,
+        weights=folder,
+        monitor=f"mean {first.monitor} of {len(runs)} folds",
+        best=statistics.fmean(values),
+        steps=sum(run.steps for run in runs),
+        notes=(*told, *left_out),
+    )
 
 
 def settings_of(application: Application, config: Configuration, options: dict[str, Any]) -> tuple[TrainingConfig, Any]:
