@@ -108,7 +108,7 @@ def _sample_resolution(rng: np.random.Generator, shape: tuple[int, int]) -> Reso
     u = rng.uniform
     return Resolution(
         along_samples=u(0.55, 1.35) * shape[0] / 288,
-        across_beams=u(0.7, 1.75) * shape[1] / 120,
+        across_beams=u(0.65, 1.55) * shape[1] / 120,
         focus=u(0.3, 0.8),
         spread=u(0.0, 1.2),
         looks=int(rng.choice([1, 2, 3], p=[0.3, 0.45, 0.25])),
@@ -126,7 +126,7 @@ def _sample_display(rng: np.random.Generator, look: tuple[float, float]) -> Disp
         smooth_across=u(0.3, 1.2) if rng.random() < 0.65 else 0.0,
         persistence=u(0.1, 0.5) if rng.random() < 0.5 else 0.0,
         edge=u(0.1, 0.7) if rng.random() < 0.3 else 0.0,
-        reject=u(0.0, max(0.34 - 0.1 * gamma, 0.05)) if rng.random() < 0.85 else 0.0,
+        reject=u(0.0, max(0.42 - 0.1 * gamma, 0.08)) if rng.random() < 0.85 else 0.0,
     )
 
 
@@ -145,7 +145,7 @@ def _sample_artefacts(rng: np.random.Generator, shape: tuple[int, int], quality:
         near_field_depth=u(0.04, 0.22),
         reverberation=u(-36, -16) if rng.random() < 0.25 + 0.3 * poor else None,
         reverberation_step=u(0.05, 0.2),
-        noise=u(-66, -38) + 11 * poor,
+        noise=u(-70, -41) + 11 * poor,
         noise_slope=u(0, 18),
         gain_db=_sample_gain(rng, shape, poor),
         slide_per_s=u(18, 55),

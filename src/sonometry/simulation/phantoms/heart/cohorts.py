@@ -7,7 +7,7 @@ that scanners export: the whole picture of the vendor, not the cropped and shrun
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Literal
 
@@ -29,7 +29,6 @@ ApicalName = Literal["A2C", "A3C", "A4C"]
 #: Keep what is drawn for the two kinds of cohort, and for single clips, apart.
 _VIEW_STREAM, _STRAIN_STREAM = 1, 2
 _NONE: tuple[OtherView | OtherPicture, ...] = (*OtherView, *OtherPicture)
-_DISPLACEMENT = ("displacement_next_mm", "displacement_since_end_diastole_mm")
 
 
 @dataclass(frozen=True)
@@ -75,6 +74,7 @@ class HeartSimulation:
             is_cropped=False,
             quality=self.quality,
             has_displacement=has_displacement,
+            is_displacement_coarse=True,
         )
 
 
@@ -198,13 +198,7 @@ def _patient(seed: int, options: HeartSimulation) -> Patient:
 
 def _strain_clip(patient: Patient, view: View, clip: int, options: StrainSimulation) -> Simulated:
     taken = options.clip_options(patient.scanner, has_displacement=options.displacement)
-    made = patient.clip(view, clip=clip, options=taken)
-    return replace(made, truth=_halved(made.truth))
-
-
-def _halved(truth: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
-    """Dense displacement as float16: 1 um below 2 mm, 8 um at 16 mm, for a third of the disk."""
-    return {name: array.astype(np.float16) if name in _DISPLACEMENT else array for name, array in truth.items()}
+    return patient.clip(view, clip=clip, options=taken)
 
 
 def _drawn(views: Sequence[View], shares: str, rng: np.random.Generator) -> View:
