@@ -55,6 +55,14 @@ def test_facts_of_no_scanner_name_their_flag(rf_file, tmp_path, capsys, flag, va
     assert not (tmp_path / "out").exists()
 
 
+def test_a_wrong_manifest_is_told_before_anything_is_trained(tmp_path, capsys):
+    (tmp_path / "picture.csv").write_bytes(bytes(range(256)))
+    for name, text in (("nowhere.csv", "does not exist"), ("picture.csv", "no CSV text")):
+        assert run(["train", "view", "--data", str(tmp_path / name), "--out", str(tmp_path / "run")]) == 3
+        assert text in said(capsys)
+    assert not (tmp_path / "run").exists()
+
+
 @pytest.mark.parametrize("name", ["/etc/passwd", "../outside.bin"])
 def test_a_header_does_not_show_files_outside_its_folder(tmp_path, capsys, name):
     (tmp_path / "outside.bin").write_bytes(bytes(50))

@@ -108,3 +108,12 @@ def test_only_one_line_data_errors_come_out(
     assert messages
     assert not any("\n" in message or "Doe" in message for message in messages)
     assert capfd.readouterr().err == ""
+
+
+def test_an_empty_file_does_not_spoil_its_folder(tmp_path):
+    np.save(tmp_path / "clip.npy", np.random.default_rng(0).integers(0, 255, (3, 32, 32), dtype=np.uint8))
+    (tmp_path / "interrupted.dcm").write_bytes(b"")
+    study = read(tmp_path)
+    assert len(study.recordings) == 1
+    assert any("1 files of the folder are no recordings" in note for note in study.source.notes)
+    assert len(describe(tmp_path).recordings) == 1

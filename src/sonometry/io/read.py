@@ -58,7 +58,7 @@ def kind_of(path: Path, facts: Facts | None = None) -> str:
 
 def recording_files(folder: Path) -> list[Path]:
     """Files below a folder that may be recordings: without hidden ones, own results, DICOMDIR and raw companions."""
-    return [file for file in _without_companions(_files_in(folder)) if not _is_dicomdir(file)]
+    return [file for file in _without_companions(_files_in(folder)) if not _is_known_dicomdir(file)]
 
 
 @dataclass(frozen=True)
@@ -104,6 +104,14 @@ def _is_dicomdir(path: Path) -> bool:
     """Media Storage Directory Storage stands in the meta header."""
     head = read_head(path)
     return head[128:132] == b"DICM" and b"1.2.840.10008.1.3.10" in head
+
+
+def _is_known_dicomdir(path: Path) -> bool:
+    """False where the file cannot be read: whoever reads it will say so, and the others of its folder are sound."""
+    try:
+        return _is_dicomdir(path)
+    except DataError:
+        return False
 
 
 def _files_in(folder: Path) -> list[Path]:
