@@ -84,14 +84,16 @@ def _deidentify(job: dict[str, Any]) -> dict[str, Any]:
 
 
 def _count_text(job: dict[str, Any]) -> dict[str, Any]:
-    """How many lines of text the network finds in a picture of the audit."""
+    """How many lines of text the networks find and can read in a picture of the audit: layers of tissue they cannot."""
     from sonometry.deid.ink import darkened, zoom_for
     from sonometry.deid.pictures import read_png
+    from sonometry.deid.reading import is_readable
     from sonometry.deid.text import TextOptions, find_text
 
     picture = read_png(Path(job["picture"]))
     options = TextOptions(zoom=zoom_for(picture.shape[:2]), threads=1)
-    return {"status": "done", "n_lines": len(find_text(darkened(picture), options))}
+    lines = find_text(darkened(picture), options)
+    return {"status": "done", "n_lines": sum(is_readable(picture, line) for line in lines)}
 
 
 @lru_cache(maxsize=1)
