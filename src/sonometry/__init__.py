@@ -13,6 +13,7 @@ _PUBLIC = {
     "read": "sonometry.io.read",
     "measure": "sonometry.workflows.measure",
     "simulate": "sonometry.workflows.simulate",
+    "deidentify": "sonometry.workflows.deidentify",
     "ingest": "sonometry.workflows.ingest",
     "splits": "sonometry.workflows.splits",
 }

@@ -221,6 +221,13 @@ def test_private_tags_come_from_a_file(tmp_path):
             private_tags(bad)
 
 
+def test_the_example_of_private_tags_can_be_read():
+    from sonometry.deid.options import private_tags
+
+    example = Path(__file__).resolve().parents[2] / "configs" / "deid" / "private_tags.yaml"
+    assert private_tags(example)["Philips Imaging DD 001"] == ["01"]
+
+
 def test_without_the_models_nothing_is_done(tmp_path, monkeypatch):
     def missing() -> None:
         raise UsageError("finding text needs rapidocr")
