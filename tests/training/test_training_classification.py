@@ -53,11 +53,13 @@ def state_of(folder: Path) -> dict[str, np.ndarray]:
     return {k: v.numpy() for k, v in load_file(folder / "weights" / "sides.safetensors").items()}
 
 
+@pytest.mark.slow
 def test_a_classifier_learns_and_its_exported_file_classifies_unseen_patients(tiny: str, cohort: Path) -> None:
     result = train(task_of(cohort), cohort.parent / "run", TRAINING, options={}, progress=False)
     rows = read_history(cohort.parent / "run" / HISTORY)
     assert [row["epoch"] for row in rows] == list(range(1, 7))
     assert rows[-1]["train/loss"] < rows[0]["train/loss"]
+    assert (cohort.parent / "run" / "learning.png").read_bytes().startswith(b"\x89PNG")
     assert result.steps == 24
     assert result.best == pytest.approx(min(row["val/loss"] for row in rows), rel=1e-5)
 
@@ -144,6 +146,7 @@ def test_the_schedules_of_the_thesis() -> None:
         phases("fixd", names)
 
 
+@pytest.mark.slow
 def test_a_phase_leaves_frozen_layers_alone_and_the_next_opens_them(tiny: str, cohort: Path) -> None:
     schedule = (Phase("classification head", 2, 0.03), Phase("input", 2, 0.03))
     task, run = task_of(cohort), cohort.parent / "run"

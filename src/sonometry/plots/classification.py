@@ -112,11 +112,15 @@ def embedding_pictures(points: np.ndarray, groups: Mapping[str, Sequence[str]], 
 
 
 def learning_curves(rows: Sequence[Mapping[str, float]], *, title: str = "Learning") -> Figure:
-    """Loss and accuracy of training and validation over the epochs (or steps); phases are set apart by lines."""
-    figure = style.new_figure(9.0, 3.4)
+    """Loss and accuracy of training and validation over the epochs (or steps); phases are set apart by lines.
+
+    rows : of a history; what they do not have is left out.
+    """
+    measures = [m for m in ("loss", "accuracy") if any(name.endswith(f"/{m}") for row in rows for name in row)]
+    figure = style.new_figure(4.5 * max(len(measures), 1), 3.4)
     x_name = "epoch" if rows and "epoch" in rows[0] else "step"
-    for k, measure in enumerate(("loss", "accuracy")):
-        axes = figure.add_subplot(1, 2, k + 1)
+    for k, measure in enumerate(measures):
+        axes = figure.add_subplot(1, len(measures), k + 1)
         for colour, side, label in zip(COLOURS, ("train", "val"), ("training", "validation"), strict=False):
             own = [(row[x_name], row[f"{side}/{measure}"]) for row in rows if f"{side}/{measure}" in row]
             if own:

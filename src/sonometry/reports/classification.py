@@ -15,6 +15,7 @@ from sonometry.evaluation import abstention, calibration, embedding
 from sonometry.evaluation.classification import BY_CLASS, OVERALL, Scores, accuracy_estimate, evaluate, rankings
 from sonometry.evaluation.estimate import FEWEST_GROUPS
 from sonometry.evaluation.predictions import Predictions, averaged, majority_vote
+from sonometry.evaluation.timing import Timing
 from sonometry.plots import classification as plots
 from sonometry.plots.style import png
 
@@ -26,13 +27,15 @@ def classification_result(
     frames: Predictions,
     *,
     features: np.ndarray | None = None,
+    inference: Timing | None = None,
     n_resamples: int = 1000,
     seed: int = 0,
     notes: Sequence[str] = (),
 ) -> StudyResult:
     """Everything about calibrated predictions of frames, and of the clips they belong to.
 
-    features : (N, F) what the network decides on, for the map of the embedding. notes : to be read first.
+    features : (N, F) what the network decides on, for the map of the embedding. inference : duration of one picture.
+    notes : to be read first.
     """
     levels = {FRAMES: frames, VOTES: majority_vote(frames), MEANS: averaged(frames)}
     rng = np.random.default_rng(seed)
@@ -41,6 +44,9 @@ def classification_result(
     if len(frames.by_vendor()) > 1:
         tables.append(vendor_table(levels, seed=seed, n_resamples=n_resamples))
     tables.append(abstention_table(levels[MEANS]))
+    if inference is not None:
+        cells = (("one picture", str(inference), inference.n),)
+        tables.append(Table("Inference time", ("what", "median (quartiles)", "repeats"), cells, "On this machine."))
     files = {
         "metrics.json": json.dumps({name: own.to_json() for name, own in scores.items()}, indent=2).encode(),
         "frames.csv": predictions_csv(frames).encode(),

@@ -19,6 +19,8 @@ from safetensors.torch import load_file, save_file
 from torch import nn
 
 from sonometry.io.atomic import atomic_file, write_atomic
+from sonometry.plots.classification import learning_curves
+from sonometry.plots.style import png
 from sonometry.training.config import TrainingConfig
 from sonometry.training.history import HISTORY, Row, read_history, write_history
 from sonometry.training.module import TaskModule
@@ -32,13 +34,18 @@ _DONE, _LAST, _BEST = "done.json", "last.safetensors", "best.safetensors"
 def train(
     task: Task, folder: Path, config: TrainingConfig, *, options: Mapping[str, Any], progress: bool = True
 ) -> RunResult:
-    """Train a task as it wants to be trained: in phases where it has a `schedule`, else all at once."""
+    """Train a task as it wants to be trained: in phases where it has a `schedule`, else all at once.
+
+    The course is drawn into learning.png at the end.
+    """
     schedule: Sequence[Phase] = getattr(task, "schedule", ())
     if schedule:
         finite = cast("FiniteTask", task)
         result = train_phases(finite, folder, config, schedule, options=options, progress=progress)
     else:
         result = train_task(task, folder, config, options=options, progress=progress)
+    if rows := read_history(folder / HISTORY):
+        write_atomic(folder / "learning.png", png(learning_curves(rows)))
     return replace(result, notes=getattr(task, "notes", ()))
 
 

@@ -8,6 +8,7 @@ from sonometry.core.application import Progress, no_progress
 from sonometry.data.frames import FrameTable
 from sonometry.evaluation.calibration import at_temperature
 from sonometry.evaluation.predictions import Predictions
+from sonometry.evaluation.timing import Timing, duration
 from sonometry.models.classify import classify
 from sonometry.models.inference import Network
 
@@ -30,3 +31,9 @@ def predictions_of(network: Network, table: FrameTable, logits: np.ndarray) -> P
     """Calibrated probabilities of the frames with their clips, subjects and vendors."""
     probabilities = at_temperature(logits.astype(np.float64), float(network.metadata.get("temperature", 1.0)))
     return Predictions(table.clips.class_names, probabilities, table.labels, **table.keys())
+
+
+def inference_time(network: Network, table: FrameTable, *, repeats: int = 20) -> Timing:
+    """How long one prepared picture takes on this machine."""
+    picture = table.picture(0)[None]
+    return duration(lambda: classify(network, picture), repeats=repeats)
