@@ -66,7 +66,7 @@ def results_of(desk: Desk, one: WorkList) -> dict[str, Any]:
     if one.is_blind and len(readings) > 1:
         tables, consensus = _compared(desk, one, readings, subjects, survey)
     note = (
-        "Readers worked alone. Intervals are 95 %, resampled by patient."
+        "Readers worked alone. Intervals are 95 %; those of kappa, Dice and distance are resampled by patient."
         if one.is_blind
         else "All work on one set of marks. To compare readers, make a list in which they are blind to each other."
     )

@@ -45,7 +45,7 @@ VIEWS = (
 CONTOURS = (
     ContourStructure("lv_endocardium", "LV endocardium", "#ff6b6b", False),
     ContourStructure("lv_epicardium", "LV epicardium", "#ffd166", False),
-    ContourStructure("left_atrium", "Left atrium", "#5cc8ff", False),
+    ContourStructure("left_atrium", "Left atrium", "#5cc8ff", True),
     ContourStructure("muscle_boundary", "Muscle boundary", "#7ee081", True),
     ContourStructure("tendon_region", "Tendon region", "#d59bff", True),
 )

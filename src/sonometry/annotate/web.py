@@ -19,8 +19,9 @@ from pydantic import BaseModel, ConfigDict, Field
 from sonometry.annotate.desk import Desk
 from sonometry.annotate.guard import SAFE_METHODS, Guard
 from sonometry.annotate.people import LONGEST_S, LoginRefused, Person, TooManyLogins, same_secret
+from sonometry.annotate.readings import view_label
 from sonometry.annotate.store import Conflict
-from sonometry.annotate.structures import CONTOURS, UNUSABLE_REASONS, VIEWS
+from sonometry.annotate.structures import CONTOURS, UNUSABLE_REASONS, VIEW, VIEWS
 from sonometry.annotate.work_lists import Work, WorkList
 from sonometry.core.errors import DataError, SonometryError, UsageError
 
@@ -250,7 +251,10 @@ def _add_lists(app: FastAPI, desk: Desk, person: Who) -> None:
         if not one.is_blind and not one.is_exam:
             for row, target in zip(rows, targets, strict=True):
                 clip = target.clips[0]
-                row |= {"subject": clip.subject_key, "vendor": clip.vendor, "n_frames": clip.n_frames}
+                row |= {"vendor": clip.vendor, "n_frames": clip.n_frames}
+        if one.work is Work.VIEWS:
+            labels = {m.target: view_label(m) for m in desk.store.standing(one.scope(who.name, round), [VIEW])}
+            rows = [{**row, "label": labels.get(str(row["key"]), "")} for row in rows]
         return {
             **one.as_json(),
             "round": round,

@@ -42,6 +42,7 @@ async function route() {
       replace(app, bench.element);
       begin();
     } else {
+      replace(app, frame(h("p", { class: "loading muted" }, "Reading the marks"), page));
       const element = await (page === "results" ? resultsPage(words[0]) : page === "people" ? peoplePage() : homePage());
       if (mine === turn) replace(app, frame(element, page));
     }

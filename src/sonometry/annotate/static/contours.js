@@ -76,6 +76,7 @@ export class ContourEditor {
     event.preventDefault();
     event.stopPropagation();
     this.player.isPlaying = false;
+    if (!this.player.isShown) return; // nobody draws on a frame that is not seen
     this.player.element.focus({ preventScroll: true });
     const place = this.player.place(event);
     const index = this.#pointAt(place);

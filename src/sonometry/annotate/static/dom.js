@@ -63,6 +63,6 @@ export function ask(title, body, choices, { canClose = true } = {}) {
     );
     document.body.append(dialog);
     document.addEventListener("keydown", onKey, true);
-    (dialog.querySelector("input, select") ?? buttons.at(-1))?.focus();
+    (dialog.querySelector("input, select, button.main") ?? buttons[0])?.focus();
   });
 }

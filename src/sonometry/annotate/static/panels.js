@@ -175,8 +175,8 @@ class ContourPanel {
         swatch.style.background = one.colour;
         const n = drawn(one);
         return h("button", { class: `structure ${one === editor.active ? "chosen" : ""}`, onclick: () => editor.choose(one.name) },
-          key(String(i + 1)), swatch, h("b", {}, one.title),
-          h("span", {}, editor.measured(one) || (n ? `on ${n} frame${n > 1 ? "s" : ""}` : "")));
+          key(String(i + 1)), swatch, h("b", {}, one.title), h("span", {}, n ? `on ${n} frame${n > 1 ? "s" : ""}` : ""),
+          h("em", {}, editor.measured(one)));
       })),
       h("p", { class: "muted hint" }, editor.active
         ? "Click to set points, drag them, click on the line to insert one. Shift and drag moves all; a right click takes a point away."

@@ -50,7 +50,15 @@ export class Player extends EventTarget {
     this.asked = askedAt;
     this.zoom = { scale: 1, row: 0.5, column: 0.5 };
     this.wanted = true;
+    this.shownKey = null;
+    this.shownFrame = -1;
+    for (const canvas of [this.picture, this.drawing]) canvas.getContext("2d").reset();
     this.#loaded();
+  }
+
+  // Whether the picture on the screen is the frame that marks would be set on.
+  get isShown() {
+    return this.clip !== null && this.shownKey === this.clip.key && this.shownFrame === this.frame;
   }
 
   get facts() {
@@ -158,10 +166,7 @@ export class Player extends EventTarget {
     const context = this.picture.getContext("2d");
     const ratio = devicePixelRatio;
     const bitmap = this.facts && this.clip.bitmap(this.frame);
-    if (!bitmap) {
-      if (this.asked !== null && !this.shownKey) context.clearRect(0, 0, this.picture.width, this.picture.height);
-      return; // what was shown stays until the frame is there
-    }
+    if (!bitmap) return; // the frame before stays until this one is there; that of another clip was cleared
     this.wanted = false;
     const g = this.geometry;
     context.setTransform(ratio, 0, 0, ratio, 0, 0);
@@ -194,6 +199,10 @@ export class Player extends EventTarget {
     const bottom = height - 22;
     context.font = "600 12px system-ui, sans-serif";
     context.textBaseline = "middle";
+    context.fillStyle = "rgba(8,12,15,.72)";
+    context.beginPath();
+    context.roundRect(x - 10, bottom - n * perCentimetre - 10, 78, n * perCentimetre + 20, 6);
+    context.fill();
     for (const [colour, shift] of [["rgba(0,0,0,.85)", 1], ["#c9f1ee", 0]]) {
       context.strokeStyle = context.fillStyle = colour;
       context.lineWidth = 1.5;

@@ -243,6 +243,7 @@ export class Workbench {
 
   // Whether the target is done, as the server will find too.
   #count() {
+    if (this.list.work === "views") this.targets[this.index].label = this.segments.map((one) => one.label).filter(Boolean).join("+");
     this.targets[this.index].is_done = Boolean(this.value("unusable")) || this.panel.isDone();
     this.#listed();
   }
@@ -286,7 +287,7 @@ export class Workbench {
       return h("button",
         { class: `target ${i === this.index ? "current" : ""} ${one.is_done ? "done" : ""}`, onclick: () => this.open(i) },
         h("i", { class: "dot" }), h("b", {}, `${this.isExam ? "Exam" : "Clip"} ${i + 1}`),
-        h("span", {}, one.subject ? one.vendor || "" : one.n_clips > 1 ? `${one.n_clips} clips` : ""));
+        h("span", { title: one.vendor ?? "" }, one.label || (one.n_clips > 1 ? `${one.n_clips} clips` : "")));
     });
     replace(this.side, rows);
     this.side.querySelector(".current")?.scrollIntoView({ block: "nearest" });
@@ -340,7 +341,7 @@ export class Workbench {
       ArrowDown: () => this.#along(1, askedAt),
       ArrowUp: () => this.#along(-1, askedAt),
       n: () => this.next({ askedAt }),
-      u: () => this.target && this.unusable(),
+      u: () => isSeen && this.unusable(),
       z: () => this.undo(),
       v: () => player.slower(),
       "+": () => player.magnify(1.25),
@@ -354,7 +355,8 @@ export class Workbench {
       "?": () => this.help(),
     };
     const name = event.key.length === 1 ? event.key.toLowerCase() : event.key;
-    const act = (this.target && this.panel.key(name, askedAt, event)) || actions[name];
+    const isSeen = this.target && player.shownKey === player.clip?.key; // nobody labels what is not on the screen yet
+    const act = (isSeen && this.panel.key(name, askedAt, event)) || actions[name];
     if (!act) return;
     event.preventDefault();
     if (document.activeElement instanceof HTMLButtonElement) document.activeElement.blur();
