@@ -312,7 +312,7 @@ def test_classes_find_views_splits_and_patients_below_them(tmp_path):
         "train/A4C/p1/a.png",
         "train/A4C/p2/b.png",
         "test/apical two-chamber/p3/c.png",
-        "val/doppler/p4/d.png",
+        "val/liver/p4/d.png",
     ):
         write_picture(tmp_path / path)
     (tmp_path / "train/A4C/p1/notes.txt").write_text("free text")
@@ -320,7 +320,7 @@ def test_classes_find_views_splits_and_patients_below_them(tmp_path):
     rows = read_manifest(result.manifest).rows
     assert [(r.view, r.split, r["class"]) for r in rows] == [
         ("A2C", "test", "apical two-chamber"), ("A4C", "train", "A4C"), ("A4C", "train", "A4C"),
-        ("", "validation", "doppler"),
+        ("", "validation", "liver"),
     ]  # fmt: skip
     assert len({r.subject_key for r in rows}) == 4
     assert not any(name in str([r.clip_key for r in rows] + [r.subject_key for r in rows]) for name in ("p1", "p3"))
@@ -358,7 +358,14 @@ def test_a_pattern_finds_the_patient_and_a_patient_in_two_splits_loses_both(tmp_
 
 @pytest.mark.parametrize(
     ("name", "view"),
-    [("4CH", "A4C"), ("Apical 4-Chamber", "A4C"), ("psax_mv", "SAXBASAL"), ("None", "OTHER"), ("liver", "")],
+    [
+        ("4CH", "A4C"),
+        ("Apical 4-Chamber", "A4C"),
+        ("psax_mv", "SAXBASAL"),
+        ("None", "NONE"),
+        ("M-Mode", "NONE"),
+        ("liver", ""),
+    ],
 )
 def test_usual_spellings_of_views_are_known(name, view):
     assert folders.view_of(name) == view

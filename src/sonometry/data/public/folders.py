@@ -28,7 +28,8 @@ from sonometry.data.public.base import (
 from sonometry.io.manifest import ManifestRow
 from sonometry.io.read import kind_of, recording_files
 
-#: Spellings of the eight views, compared without case, blanks and marks. OTHER is none of them.
+#: Spellings of the eight views, compared without case, blanks and marks. NONE, as the view application calls it, is
+#: none of them.
 VIEW_NAMES = {
     "A2C": ("a2c", "ap2", "2ch", "2c", "apical2chamber", "apicaltwochamber", "a2ch", "ap2c"),
     "A3C": (
@@ -49,7 +50,10 @@ VIEW_NAMES = {
     "SAXBASAL": ("saxbasal", "psaxmv", "saxmv", "psaxbasal", "psaxmitral", "saxmitral"),
     "SAXMID": ("saxmid", "psaxpm", "saxpm", "psaxmid", "psaxpapillary", "saxpapillary", "psaxpap"),
     "SUB4C": ("sub4c", "subcostal4chamber", "subcostalfourchamber", "sc4c", "subcostal", "s4c"),
-    "OTHER": ("other", "others", "none", "unknown", "noneofthese", "nonview"),
+    "NONE": (
+        *("other", "others", "none", "unknown", "noneofthese", "nonview", "noncardiac"),
+        *("doppler", "colordoppler", "colourdoppler", "spectraldoppler", "mmode", "ivc", "suprasternal"),
+    ),
 }
 _VIEW_OF = {spelling: view for view, spellings in VIEW_NAMES.items() for spelling in spellings}
 #: A guess of patients from names counts only where it leaves at least so many for every class.
@@ -74,7 +78,7 @@ def find(folder: Path, options: ImportOptions) -> Listing:
 
 
 def view_of(name: str) -> str:
-    """The view that a class is called after, "OTHER" for none of them, "" where the name is another one."""
+    """The view that a class is called after, "NONE" for none of them, "" where the name is another one."""
     return _VIEW_OF.get(re.sub(r"[^a-z0-9]", "", name.lower()), "")
 
 
