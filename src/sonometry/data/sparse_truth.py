@@ -39,6 +39,20 @@ def sparse_masks(
     }
 
 
+def marked_masks(truth: Mapping[str, np.ndarray]) -> tuple[np.ndarray, np.ndarray, tuple[int, ...]]:
+    """Frames (K,) that have a mask, their masks (K, H, W), and the values that were looked for.
+
+    truth : of people, or of a simulation, where every frame has its mask and every value was looked for.
+    Raises KeyError without `mask`.
+    """
+    mask = np.asarray(truth["mask"])
+    frames = np.asarray(truth["mask_frames"]) if "mask_frames" in truth else np.arange(len(mask))
+    masks = mask[frames]
+    if "mask_values" in truth:
+        return frames, masks, tuple(int(v) for v in truth["mask_values"])
+    return frames, masks, tuple(int(v) for v in np.unique(masks) if v)
+
+
 def packed(truth: Mapping[str, np.ndarray]) -> bytes:
     """Content of a truth file."""
     stream = io.BytesIO()
