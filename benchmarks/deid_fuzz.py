@@ -86,10 +86,14 @@ def run(first: int, n_files: int, seed: int, limit_s: float) -> Iterator[dict[st
 
 
 def _next_line(lines: queue.Queue[str], patience_s: float) -> str:
-    try:
-        return lines.get(timeout=patience_s)
-    except queue.Empty:
-        return ""
+    """The next line, or nothing after `patience_s` seconds; time in which this process was halted does not count."""
+    passed_s = 0.0
+    while passed_s < patience_s:
+        try:
+            return lines.get(timeout=1.0)
+        except queue.Empty:
+            passed_s += 1.0
+    return ""
 
 
 def _pump(process: subprocess.Popen[str], lines: queue.Queue[str]) -> None:

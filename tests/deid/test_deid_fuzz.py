@@ -48,6 +48,16 @@ def test_mutations_come_from_the_seed_and_change_the_file(bases):
     assert first not in {base.content for base in bases}
 
 
+@pytest.mark.parametrize("tag", [b"\x28\x00\x10\x00", b"\x28\x00\x04\x00", b"\x08\x00\x60\x00", b"\x08\x00\x16\x00"])
+def test_a_representation_that_does_not_exist_is_refused(bases, rules, tag):
+    content = next(base.content for base in bases if tag in base.content)
+    place = content.find(tag)
+    damaged = content[: place + 4] + b"U[" + content[place + 6 :]
+    outcome = attempt(deidentified(damaged, rules), ())
+    assert outcome.status == "refused"
+    assert "damaged" in outcome.said or "cannot be read" in outcome.said
+
+
 @settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(data=st.data())
 def test_a_damaged_header_is_cleaned_or_refused_and_nothing_is_said(bases, data):

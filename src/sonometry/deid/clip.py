@@ -21,7 +21,7 @@ from pydicom.dataset import Dataset, FileMetaDataset
 from pydicom.uid import UID, DeflatedExplicitVRLittleEndian, ImplicitVRLittleEndian
 
 from sonometry.core.errors import DataError
-from sonometry.deid.frames import NATIVE, Frames, layout_of
+from sonometry.deid.frames import NATIVE, Frames, layout_of, value_of
 from sonometry.deid.header import CleanHeader, HeaderRules, clean_header, leaks
 from sonometry.deid.masking import Pixels, mask_frames
 from sonometry.deid.pixels import PixelRules, Plan, plan
@@ -142,10 +142,10 @@ def _check_deflated(content: bytes) -> None:
 
 def check_kind(original: Dataset) -> None:
     """DataError unless the file is an ultrasound image that Sonometry can clean."""
-    kind = str(original.get("SOPClassUID", ""))
+    kind = str(value_of(original, "SOPClassUID") or "")
     if kind not in retained().sop_classes:
         raise DataError(_no_ultrasound(kind))
-    modality = str(original.get("Modality", "")).strip()
+    modality = str(value_of(original, "Modality") or "").strip()
     if modality not in ("US", "IVUS", "") or (kind.startswith(_SECONDARY_CAPTURE) and modality != "US"):
         raise DataError("its modality is not ultrasound")
     for keyword in ("FloatPixelData", "DoubleFloatPixelData", "EncapsulatedDocument", "ContentSequence"):
@@ -166,7 +166,11 @@ def _kind_name(uid: str) -> str:
 def boxes_of(original: Dataset) -> list[tuple[int, int, int, int]]:
     """Boxes of the two-dimensional regions, (x0, y0, x1, y1); damaged ones are left out."""
     boxes = []
-    for region in original.get("SequenceOfUltrasoundRegions") or []:
+    try:
+        regions = list(original.get("SequenceOfUltrasoundRegions") or [])
+    except Exception:  # a damaged sequence tells nothing
+        return []
+    for region in regions:
         try:
             is_image = int(region.RegionSpatialFormat) == _SPATIAL_2D and int(region.RegionDataType) in _IMAGE_TYPES
             box = (

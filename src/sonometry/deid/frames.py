@@ -80,7 +80,7 @@ def layout_of(dataset: Dataset, syntax: UID) -> Layout:
         samples=_whole(dataset, "SamplesPerPixel"),
         bits_allocated=_whole(dataset, "BitsAllocated"),
         bits_stored=_whole(dataset, "BitsStored"),
-        photometric=str(dataset.get("PhotometricInterpretation", "")).strip(),
+        photometric=str(value_of(dataset, "PhotometricInterpretation") or "").strip(),
     )
     if not (MIN_SIDE <= layout.rows <= MAX_SIDE and MIN_SIDE <= layout.columns <= MAX_SIDE):
         raise DataError(f"its frames are not {MIN_SIDE} to {MAX_SIDE} pixels high and wide")
@@ -99,8 +99,16 @@ def layout_of(dataset: Dataset, syntax: UID) -> Layout:
     return layout
 
 
+def value_of(dataset: Dataset, keyword: str) -> Any:
+    """The value of an attribute, None where it is absent. DataError when it cannot be read."""
+    try:
+        return dataset.get(keyword)
+    except Exception as error:  # pydicom raises nearly anything on damaged values
+        raise DataError(f"its {keyword} is damaged") from error
+
+
 def _whole(dataset: Dataset, keyword: str, default: int | None = None) -> int:
-    value = dataset.get(keyword)
+    value = value_of(dataset, keyword)
     if value is None or value == "":
         if default is None:
             raise DataError(f"it has no {keyword}")
@@ -135,7 +143,9 @@ class Frames:
     def _native(self) -> np.ndarray:
         """(T, H, W) or (T, H, W, 3) view of uncompressed pixels, in stored colours."""
         layout = self.layout
-        data = self.dataset.PixelData
+        data = value_of(self.dataset, "PixelData")
+        if not isinstance(data, bytes):
+            raise DataError("its pixel data are damaged")
         shape = (layout.n_frames, layout.rows, layout.columns)
         if layout.photometric == "YBR_FULL_422":
             return self._native_422(data)
@@ -145,7 +155,7 @@ class Frames:
         pixels = np.frombuffer(data, layout.dtype.newbyteorder(order), count=int(np.prod(shape)) * layout.samples)
         if layout.samples == 1:
             return pixels.reshape(shape)
-        if int(self.dataset.get("PlanarConfiguration") or 0) == 1:
+        if _whole(self.dataset, "PlanarConfiguration", 0) == 1:
             return pixels.reshape(shape[0], 3, *shape[1:]).transpose(0, 2, 3, 1)
         return pixels.reshape(*shape, 3)
 
@@ -194,7 +204,7 @@ class Frames:
                 "bits_stored": self.layout.bits_stored,
                 "pixel_representation": 0,
                 "photometric_interpretation": self.layout.photometric,
-                "planar_configuration": int(self.dataset.get("PlanarConfiguration") or 0),
+                "planar_configuration": _whole(self.dataset, "PlanarConfiguration", 0),
                 "number_of_frames": 1,
                 "pixel_keyword": "PixelData",
             }

@@ -160,8 +160,7 @@ class _Cleaner:
 
     def _is_published_code(self, item: Dataset) -> bool:
         """False for coded entries of local schemes: their meanings are anybody's free text."""
-        scheme = item.get("CodingSchemeDesignator")
-        return "CodeValue" not in item or str(scheme).strip() in retained().coding_schemes
+        return "CodeValue" not in item or _text_of(item, 0x00080102) in retained().coding_schemes
 
     def _value(self, element: DataElement, vr: str, action: Action) -> DataElement | None:
         if action is Action.EMPTY:
@@ -216,10 +215,9 @@ class _Cleaner:
         if not self.rules.private:
             return None
         if tag.is_private_creator:
-            creator = str(original[tag].value).strip()
+            creator = _text_of(original, tag)
             return DataElement(tag, "LO", creator) if creator in self.rules.private else None
-        holder = original.get(BaseTag((tag.group << 16) | (tag.element >> 8)))
-        creator = str(holder.value).strip() if holder is not None else ""
+        creator = _text_of(original, (tag.group << 16) | (tag.element >> 8))
         if f"{tag.element & 0xFF:02X}" not in self.rules.private.get(creator, frozenset()):
             return None
         try:
@@ -236,6 +234,15 @@ class _Cleaner:
             block = (creator.element << 8) & 0xFF00
             if not any(tag.group == creator.group and tag.element & 0xFF00 == block for tag in tags):
                 del cleaned[creator]
+
+
+def _text_of(dataset: Dataset, tag: int) -> str:
+    """The text of an attribute; empty when it is absent or cannot be read."""
+    try:
+        element = dataset.get(BaseTag(tag))
+    except Exception:  # pydicom raises nearly anything on damaged values
+        return ""
+    return "" if element is None or element.value is None else str(element.value).strip()
 
 
 #: Type 2 attributes of the Image IODs that may become empty (PS3.3 C.7): they must be there even so.

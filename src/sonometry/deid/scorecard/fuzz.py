@@ -6,11 +6,15 @@ messages are searched for the secrets of the file, and so is what was written.
 
 from __future__ import annotations
 
+import io
 import logging
 import time
 import warnings
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
+
+from pydicom import dcmread
+from pydicom.errors import InvalidDicomError
 
 from sonometry.core.errors import SonometryError
 from sonometry.deid.clip import ClipRules, deidentify_clip
@@ -81,6 +85,10 @@ def _has(text: str, secrets: Iterable[str]) -> bool:
 
 
 def _header_of(written: bytes) -> str:
-    """Everything before the pixels."""
-    start = written.rfind(b"\xe0\x7f\x10\x00O")
-    return written[: start if start > 0 else None].decode("latin-1")
+    """Everything before the pixels; all of what is no DICOM."""
+    stream = io.BytesIO(written)
+    try:
+        dcmread(stream, stop_before_pixels=True)
+    except (InvalidDicomError, EOFError):
+        return written.decode("latin-1")
+    return written[: stream.tell()].decode("latin-1")
