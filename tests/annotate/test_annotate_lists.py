@@ -135,6 +135,20 @@ def test_the_manifest_has_views_phases_and_scores(desk, keys, exams):
     assert scored == ["3.5", "3.5"]
 
 
+def test_the_catalogue_has_a_view_as_soon_as_it_is_marked_and_splits_write_it(desk, keys, workspace):
+    from sonometry.workflows.splits import splits
+
+    label(desk, keys[0], (0, "A2C"))
+    label(desk, keys[1], (0, "A4C"))
+    put(desk, "Views", keys[1], "unusable", {"reason": "damaged"})
+    assert [desk.catalogue.clip(key).view for key in keys[:3]] == ["A2C", "", ""]
+    desk.undo(desk.lists.get("Views"), reader="ann", round_=1, action_id=str(uuid.uuid4()))
+    (manifest,) = splits(workspace=workspace).manifests
+    rows = {row.clip_key: row for row in read_manifest(manifest)}
+    assert [rows[key].view for key in keys[:3]] == ["A2C", "A4C", ""]
+    assert all(row.split for row in rows.values())
+
+
 def test_a_mark_that_was_taken_away_leaves_the_manifest(desk, keys):
     put(desk, "Views", keys[0], "unusable", {"reason": "damaged"})
     label(desk, keys[1], (0, "A2C"))

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Any
 
 from sonometry.annotate.frames import FrameCache
+from sonometry.annotate.labels import labels_of
 from sonometry.annotate.marks import Extent, checked_value, parse_slot
 from sonometry.annotate.people import People
 from sonometry.annotate.store import Mark, MarkStore, Scope
-from sonometry.annotate.structures import VIEW
+from sonometry.annotate.structures import PHASE, UNUSABLE, VIEW
 from sonometry.annotate.surveys import Survey, kept_surveys, shipped_surveys
 from sonometry.annotate.work_lists import Target, Work, WorkList, WorkLists, done_targets, targets_of
 from sonometry.core.errors import DataError, UsageError
@@ -89,7 +90,7 @@ class Desk:
         target = self._target(one, key)
         extent = None if one.is_exam else self.extent(target.clips[0])
         checked = checked_value(slot, value, extent=extent, survey=self.survey_of(one))
-        return self.store.put(
+        mark = self.store.put(
             one.scope(reader, round_),
             key,
             slot,
@@ -98,9 +99,20 @@ class Desk:
             seen_version=seen_version,
             action_id=action_id,
         )
+        self._tell_catalogue(mark)
+        return mark
 
     def undo(self, one: WorkList, *, reader: str, round_: int, action_id: str) -> Mark:
-        return self.store.undo([one.scope(reader, round_)], author=reader, action_id=action_id)
+        mark = self.store.undo([one.scope(reader, round_)], author=reader, action_id=action_id)
+        self._tell_catalogue(mark)
+        return mark
+
+    def _tell_catalogue(self, mark: Mark) -> None:
+        """Views and phases that are marked together are labels of the clip from then on, so that splits and training
+        find them however the server ends."""
+        if mark.scope == Scope() and mark.structure in (VIEW, PHASE, UNUSABLE):
+            facts = labels_of(self.store.current(Scope(), mark.target).values())
+            self.catalogue.describe({mark.target: facts})
 
     def extent(self, clip: Clip) -> Extent:
         """Size of a clip; of the catalogue where it tells it, else of the pictures."""
@@ -108,12 +120,6 @@ class Desk:
             return Extent(clip.n_frames, clip.n_rows, clip.n_columns)
         pictures = self.frames.pictures(clip.clip_key)
         return Extent(pictures.n_frames, pictures.n_rows, pictures.n_columns)
-
-    def view_of(self, clip: Clip) -> str:
-        """The view that was marked, where the whole clip has one, else that of the catalogue."""
-        mark = self.store.current(Scope(), clip.clip_key).get(VIEW)
-        segments: list[Mapping[str, Any]] = mark.value["segments"] if mark and mark.value else []
-        return str(segments[0]["label"]) if len(segments) == 1 else clip.view
 
     def _target(self, one: WorkList, key: str) -> Target:
         if one.is_exam:

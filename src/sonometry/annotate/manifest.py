@@ -14,9 +14,10 @@ from dataclasses import replace
 from pathlib import Path
 
 from sonometry.annotate.desk import Desk
+from sonometry.annotate.labels import labels_of
 from sonometry.annotate.readings import consensus_scores, consensus_views, readings_of
 from sonometry.annotate.store import Mark, Scope
-from sonometry.annotate.structures import OTHER_VIEW, PHASE, PHASES, UNUSABLE, VIEW
+from sonometry.annotate.structures import OTHER_VIEW, VIEW
 from sonometry.annotate.work_lists import PART_OF, Work, targets_of
 from sonometry.core.cine import Cine
 from sonometry.core.errors import SonometryError
@@ -27,13 +28,15 @@ from sonometry.deid.places import Places
 from sonometry.io.manifest import ManifestRow
 from sonometry.workflows.ingest import export_manifest
 
-PARTS = "parts"
+FOLDER = "parts"
 
 
 def export_labels(desk: Desk) -> tuple[list[Path], list[str]]:
     """Write what was marked into the catalogue and every manifest.csv. Returns the files and notes."""
     facts = clip_labels(desk)
     notes: list[str] = []
+    if not facts:
+        return [], []
     desk.catalogue.describe(facts)
     for key, segments in split_clips(desk).items():
         clip = desk.catalogue.clip(key)
@@ -58,14 +61,19 @@ def clip_labels(desk: Desk) -> dict[str, dict[str, str]]:
         if one.is_blind and one.work is Work.VIEWS:
             for key, label in consensus_views(readings_of(desk, one.name)).items():
                 facts[key]["view"] = label if "+" not in label and label != OTHER_VIEW else ""
-    for mark in desk.store.touched(Scope()):
-        facts[mark.target] |= _labels(mark)
-    for key, own in facts.items():
-        if own.get(UNUSABLE):
-            facts[key]["view"] = ""
+    for key, marks in _touched(desk).items():
+        facts[key] |= labels_of(marks)
     for key, scores in _exam_scores(desk).items():
         facts[key] |= scores
     return dict(facts)
+
+
+def _touched(desk: Desk) -> dict[str, list[Mark]]:
+    """Newest marks that are made together, by target."""
+    found: dict[str, list[Mark]] = defaultdict(list)
+    for mark in desk.store.touched(Scope()):
+        found[mark.target].append(mark)
+    return found
 
 
 def split_clips(desk: Desk) -> dict[str, list[tuple[int, int | None, str]]]:
@@ -77,24 +85,6 @@ def split_clips(desk: Desk) -> dict[str, list[tuple[int, int | None, str]]]:
             ends = [*(s["start"] for s in segments[1:]), None]
             found[mark.target] = [(s["start"], end, s["label"]) for s, end in zip(segments, ends, strict=True)]
     return found
-
-
-def _labels(mark: Mark) -> dict[str, str]:
-    """Of a mark that was taken away, empty labels."""
-    value = mark.value
-    if value is None:
-        gone = {VIEW: ("view", "parts"), UNUSABLE: (UNUSABLE,), PHASE: PHASES}
-        return dict.fromkeys(gone.get(mark.structure, ()), "")
-    if mark.structure == VIEW:
-        segments = value["segments"]
-        if len(segments) == 1:
-            return {"view": "" if segments[0]["label"] == OTHER_VIEW else segments[0]["label"], "parts": ""}
-        return {"view": "", "parts": " ".join(f"{s['start']}:{s['label']}" for s in segments)}
-    if mark.structure == UNUSABLE:
-        return {UNUSABLE: value["reason"]}
-    if mark.structure == PHASE:
-        return {name: " ".join(map(str, value[name])) for name in PHASES}
-    return {}
 
 
 def _exam_scores(desk: Desk) -> dict[str, dict[str, str]]:
@@ -118,7 +108,7 @@ def _cut(desk: Desk, clip: Clip, segments: list[tuple[int, int | None, str]]) ->
     from sonometry.io.dicom_write import write_cine
 
     root = desk.catalogue.roots()[clip.root_id]
-    folder = root / PARTS / clip.clip_key
+    folder = root / FOLDER / clip.clip_key
     cine = desk.frames.read(clip.clip_key)
     wanted: dict[str, str] = {}
     for first, after, view in segments:
@@ -144,7 +134,7 @@ def _part(cine: Cine, first: int, after: int) -> Cine:
 
 def _enter(desk: Desk, clip: Clip, root: Path, wanted: Mapping[str, str]) -> None:
     known = desk.catalogue.files(clip.root_id)
-    prefix = f"{PARTS}/{clip.clip_key}/"
+    prefix = f"{FOLDER}/{clip.clip_key}/"
     former = [path for path in known if path.startswith(prefix) and path not in wanted]
     for path in former:
         (root / path).unlink(missing_ok=True)

@@ -85,5 +85,7 @@ def _listen(host: str, port: int) -> socket.socket:
 def _run(server: Any, listening: socket.socket) -> None:
     try:
         server.run(sockets=[listening])
+    except KeyboardInterrupt:  # Ctrl-C is how a server ends
+        return
     finally:
         listening.close()

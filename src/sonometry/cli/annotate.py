@@ -74,7 +74,10 @@ def annotate(
         else:
             from sonometry.annotate.server import serve
 
-            serve(desk, host=host, port=port, names=tuple(host_name or ()), reader=reader, told=_tell)
+            try:
+                serve(desk, host=host, port=port, names=tuple(host_name or ()), reader=reader, told=_tell)
+            finally:
+                _finish(desk)
 
 
 def _tell(served: Any) -> None:
@@ -85,6 +88,17 @@ def _tell(served: Any) -> None:
         )
     else:
         print("people log in with name and password. Ctrl-C ends; nothing is lost.", flush=True)
+
+
+def _finish(desk: Any) -> None:
+    """The manifest with everything that was marked, so that splits and training can follow at once."""
+    from sonometry.annotate.manifest import export_labels
+
+    paths, notes = export_labels(desk)
+    for note in notes:
+        print(f"note: {note}", file=sys.stderr)
+    for path in paths:
+        print(path)
 
 
 def _add_person(desk: Any, name: str | None, *, is_admin: bool) -> None:
