@@ -120,7 +120,7 @@ def test_a_survey_that_is_none_is_told(tmp_path, text):
 
 def test_the_manifest_has_views_phases_and_scores(desk, keys, exams):
     label(desk, keys[0], (0, "A2C"))
-    label(desk, keys[1], (0, "OTHER"))
+    label(desk, keys[1], (0, "NONE"))
     label(desk, keys[2], (0, "A4C"))
     put(desk, "Views", keys[2], "unusable", {"reason": "damaged"})
     put(desk, "Views", keys[0], "phase", {"ED": [0, 5], "ES": [3]})
@@ -128,8 +128,8 @@ def test_the_manifest_has_views_phases_and_scores(desk, keys, exams):
         put(desk, "Achilles healing", exams[0], "score:TT", {"score": score}, number=number)
     (path,) = export(desk, ["manifest"], None).paths
     rows = {row.clip_key: row for row in read_manifest(path)}
-    assert [rows[k].view for k in keys[:3]] == ["A2C", "", ""]
-    assert (rows[keys[0]]["ED"], rows[keys[0]]["ES"]) == ("0 5", "3")
+    assert [rows[k].view for k in keys[:3]] == ["A2C", "NONE", ""]
+    assert (rows[keys[0]]["end_diastole"], rows[keys[0]]["end_systole"]) == ("0 5", "3")
     assert rows[keys[2]]["unusable"] == "damaged"
     scored = [row["TT"] for row in rows.values() if row.study_key == exams[0]]
     assert scored == ["3.5", "3.5"]
@@ -183,6 +183,25 @@ def test_a_split_clip_is_cut_and_cut_anew_when_the_split_moves(desk, keys):
     assert lengths == [3, 3]
     assert len(list((path.parent / "parts").rglob("*.dcm"))) == 2
     assert len(desk.progress(desk.lists.get("Views"), "ann", 1)[0]) == 6, "parts are not read again"
+
+
+def test_contours_become_truth_of_the_marked_frames(desk, keys):
+    put(desk, "Heart contours", keys[0], "contour:lv_endocardium@2", circle(60, 80, 20))
+    put(desk, "Heart contours", keys[0], "contour:lv_epicardium@2", circle(60, 80, 30))
+    (path,) = export(desk, ["manifest"], None).paths
+    row = {row.clip_key: row for row in read_manifest(path)}[keys[0]]
+    with np.load(path.parent / row.truth_path) as truth:
+        assert truth["mask_frames"].tolist() == [2]
+        areas = [(truth["mask"][2] == value).sum() for value in (1, 2)]
+        assert (truth["mask"][0] == 255).all()
+    assert areas == pytest.approx([np.pi * 20**2, np.pi * (30**2 - 20**2)], rel=0.02)
+
+
+def test_truth_from_elsewhere_stays(desk, keys):
+    desk.catalogue.describe({keys[0]: {"truth_path": "given.truth.npz"}})
+    put(desk, "Heart contours", keys[0], "contour:lv_endocardium@2", circle(60, 80, 20))
+    (path,) = export(desk, ["manifest"], None).paths
+    assert {row.clip_key: row for row in read_manifest(path)}[keys[0]].truth_path == "given.truth.npz"
 
 
 def test_every_other_format_is_written_and_read_back(desk, keys, exams, tmp_path):

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from sonometry.annotate.desk import Desk
@@ -17,14 +17,12 @@ from sonometry.annotate.readings import (
     CONSENSUS,
     Reading,
     all_readings,
+    annotated_clips,
     annotations_of,
     consensus_contours,
     readings_of,
-    single_author,
 )
-from sonometry.core.annotation import Annotation
 from sonometry.core.errors import DataError, UsageError
-from sonometry.data.catalogue import Clip
 from sonometry.io.annotated_clip import AnnotatedClip
 from sonometry.io.annotations import write_annotations
 from sonometry.io.atomic import atomic_dir
@@ -142,42 +140,9 @@ def _clips_by_reading(desk: Desk, *, with_exams: bool = False) -> dict[str, list
     """
     found: dict[str, list[AnnotatedClip]] = defaultdict(list)
     for reading in all_readings(desk):
-        found[reading.name] += _annotated(desk, annotations_of(reading.marks), with_exams=with_exams)
+        found[reading.name] += annotated_clips(desk, annotations_of(reading.marks), with_exams=with_exams)
     for one in desk.lists.all():
         readings: list[Reading] = readings_of(desk, one.name) if one.is_blind and one.structures else []
         if len(readings) > 1:
-            found[CONSENSUS] += _annotated(desk, consensus_contours(desk, readings), with_exams=False)
+            found[CONSENSUS] += annotated_clips(desk, consensus_contours(desk, readings), with_exams=False)
     return {name: clips for name, clips in found.items() if clips}
-
-
-def _annotated(desk: Desk, annotations: Sequence[Annotation], *, with_exams: bool) -> list[AnnotatedClip]:
-    by_key: dict[str, list[Annotation]] = defaultdict(list)
-    for one in annotations:
-        by_key[one.clip_key].append(one)
-    clips = []
-    for key, marks in by_key.items():
-        clip = desk.catalogue.clip(key) or (_first_of_exam(desk, key) if with_exams else None)
-        if clip is not None and clip.kind == "cine":
-            clips.append(_annotated_clip(desk, clip, marks))
-    return clips
-
-
-def _annotated_clip(desk: Desk, clip: Clip, marks: Sequence[Annotation]) -> AnnotatedClip:
-    pictures = desk.frames.pictures(clip.clip_key)
-    times = pictures.times_s
-    is_timed = pictures.is_timed and len(times) > 1
-    return AnnotatedClip(
-        clip_key=clip.clip_key,
-        subject_key=clip.subject_key,
-        study_key=clip.study_key or "",
-        shape=(pictures.n_frames, pictures.n_rows, pictures.n_columns),
-        annotations=tuple(replace(one, clip_key=clip.clip_key) for one in single_author(marks)),
-        path=desk.frames.file(clip),
-        spacing_m=pictures.spacing_m,
-        frame_rate_hz=(len(times) - 1) / (times[-1] - times[0]) if is_timed else None,
-    )
-
-
-def _first_of_exam(desk: Desk, key: str) -> Clip | None:
-    members = desk.catalogue.clips(study_key=key) or desk.catalogue.clips(subject_key=key)
-    return next((clip for clip in members if clip.kind == "cine"), None)

@@ -1,8 +1,11 @@
 """Marks into the catalogue and from there into manifest.csv, so that training can begin.
 
-    view                 of a clip that shows one view; a clip that was split has none
-    unusable, ED, ES     labels: the reason, frames from 0 with spaces between
-    SCT, TT ...          labels: median score of all readings of the exam
+    view                        of a clip that shows one view; a clip that was split has none
+    end_diastole, end_systole   labels: frames from 0 with spaces between
+    unusable                    label: the reason
+    SCT, TT ...                 labels: median score of all readings of the exam
+    truth_path                  contours as masks of the marked frames, below `truth` of the data root; a clip that has
+                                truth from elsewhere keeps it
 A clip that was split is cut: each part with a view becomes a clip of its own below `parts` of the data root.
 """
 
@@ -15,20 +18,23 @@ from pathlib import Path
 
 from sonometry.annotate.desk import Desk
 from sonometry.annotate.labels import labels_of
-from sonometry.annotate.readings import consensus_scores, consensus_views, readings_of
+from sonometry.annotate.readings import annotated_clips, annotations_of, consensus_scores, consensus_views, readings_of
 from sonometry.annotate.store import Mark, Scope
-from sonometry.annotate.structures import OTHER_VIEW, VIEW
+from sonometry.annotate.structures import PHASE, VIEW, contour_structure
 from sonometry.annotate.work_lists import PART_OF, Work, targets_of
 from sonometry.core.cine import Cine
 from sonometry.core.errors import SonometryError
 from sonometry.data.catalogue import Clip
 from sonometry.data.clip_facts import read_facts, stamp_of
+from sonometry.data.sparse_truth import packed
 from sonometry.deid.keys import open_key
 from sonometry.deid.places import Places
+from sonometry.io.atomic import write_atomic
 from sonometry.io.manifest import ManifestRow
+from sonometry.workflows.export_marks import truth_of
 from sonometry.workflows.ingest import export_manifest
 
-FOLDER = "parts"
+FOLDER, TRUTH_FOLDER = "parts", "truth"
 
 
 def export_labels(desk: Desk) -> tuple[list[Path], list[str]]:
@@ -46,6 +52,7 @@ def export_labels(desk: Desk) -> tuple[list[Path], list[str]]:
             _cut(desk, clip, segments)
         except SonometryError as error:
             notes.append(f"{key} could not be cut into its views: {error}")
+    _write_truth(desk)
     paths = []
     for root_id in desk.catalogue.roots():
         written, said = export_manifest(desk.catalogue, root_id)
@@ -54,13 +61,29 @@ def export_labels(desk: Desk) -> tuple[list[Path], list[str]]:
     return paths, notes
 
 
+def _write_truth(desk: Desk) -> None:
+    """Truth files of the clips on which people drew together."""
+    roots = desk.catalogue.roots()
+    marks = [
+        mark for mark in desk.store.standing(Scope()) if contour_structure(mark.structure) or mark.structure == PHASE
+    ]
+    for drawn in annotated_clips(desk, annotations_of(marks)):
+        clip = desk.catalogue.clip(drawn.clip_key)
+        if clip is None or not drawn.contours:
+            continue
+        place = f"{TRUTH_FOLDER}/{drawn.clip_key}.truth.npz"
+        if clip.truth_path in ("", place):
+            write_atomic(roots[clip.root_id] / place, packed(truth_of(drawn)))
+            desk.catalogue.describe({drawn.clip_key: {"truth_path": place}})
+
+
 def clip_labels(desk: Desk) -> dict[str, dict[str, str]]:
     """View and labels by clip_key, as `Catalogue.describe` takes them; "" takes a former label away."""
     facts: dict[str, dict[str, str]] = defaultdict(dict)
     for one in desk.lists.all():
         if one.is_blind and one.work is Work.VIEWS:
             for key, label in consensus_views(readings_of(desk, one.name)).items():
-                facts[key]["view"] = label if "+" not in label and label != OTHER_VIEW else ""
+                facts[key]["view"] = label if "+" not in label else ""
     for key, marks in _touched(desk).items():
         facts[key] |= labels_of(marks)
     for key, scores in _exam_scores(desk).items():
@@ -112,7 +135,7 @@ def _cut(desk: Desk, clip: Clip, segments: list[tuple[int, int | None, str]]) ->
     cine = desk.frames.read(clip.clip_key)
     wanted: dict[str, str] = {}
     for first, after, view in segments:
-        if not view or view == OTHER_VIEW:
+        if not view:
             continue
         last = (cine.n_frames if after is None else after) - 1
         path = folder / f"frames-{first}-{last}.dcm"

@@ -16,7 +16,9 @@ from sonometry.annotate.splines import sample_spline
 from sonometry.annotate.store import Mark
 from sonometry.annotate.structures import DONE, PHASE, PHASES, SCORE, UNUSABLE, VIEW, contour_structure
 from sonometry.core.annotation import Annotation
+from sonometry.data.catalogue import Clip
 from sonometry.evaluation.consensus import majority_label, majority_mask, staple
+from sonometry.io.annotated_clip import AnnotatedClip
 from sonometry.numerics.polygons import mask_outlines, polygon_mask
 
 #: Author of what several readers agree on, and of one set of marks with several authors.
@@ -129,6 +131,40 @@ def consensus_contours(desk: Desk, readings: Sequence[Reading]) -> list[Annotati
         if outline is not None:
             found.append(replace(contours[0], author=CONSENSUS, round=1, contour_px=outline))
     return found
+
+
+def annotated_clips(desk: Desk, annotations: Iterable[Annotation], *, with_exams: bool = False) -> list[AnnotatedClip]:
+    """Clips with their marks, as exporters take them. with_exams : scores of an exam go to its first clip."""
+    by_key: dict[str, list[Annotation]] = defaultdict(list)
+    for one in annotations:
+        by_key[one.clip_key].append(one)
+    clips = []
+    for key, marks in by_key.items():
+        clip = desk.catalogue.clip(key) or (_first_of_exam(desk, key) if with_exams else None)
+        if clip is not None and clip.kind == "cine":
+            clips.append(_annotated_clip(desk, clip, marks))
+    return clips
+
+
+def _annotated_clip(desk: Desk, clip: Clip, marks: Sequence[Annotation]) -> AnnotatedClip:
+    pictures = desk.frames.pictures(clip.clip_key)
+    times = pictures.times_s
+    is_timed = pictures.is_timed and len(times) > 1
+    return AnnotatedClip(
+        clip_key=clip.clip_key,
+        subject_key=clip.subject_key,
+        study_key=clip.study_key or "",
+        shape=(pictures.n_frames, pictures.n_rows, pictures.n_columns),
+        annotations=tuple(replace(one, clip_key=clip.clip_key) for one in single_author(marks)),
+        path=desk.frames.file(clip),
+        spacing_m=pictures.spacing_m,
+        frame_rate_hz=(len(times) - 1) / (times[-1] - times[0]) if is_timed else None,
+    )
+
+
+def _first_of_exam(desk: Desk, key: str) -> Clip | None:
+    members = desk.catalogue.clips(study_key=key) or desk.catalogue.clips(subject_key=key)
+    return next((clip for clip in members if clip.kind == "cine"), None)
 
 
 def _agreed_outline(contours: Sequence[Annotation], shape: tuple[int, int]) -> np.ndarray | None:

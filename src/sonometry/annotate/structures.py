@@ -11,8 +11,8 @@ from sonometry.io.dicom_codes import VIEW_CODES
 
 #: Structures that are no contour.
 VIEW, PHASE, UNUSABLE, DONE, SCORE = "view", "phase", "unusable", "done", "score"
-#: A clip that shows none of the eight views.
-OTHER_VIEW = "OTHER"
+#: A clip that shows none of the eight views, as manifests call it.
+NO_VIEW = "NONE"
 PHASES = ("ED", "ES")
 #: Why a clip cannot be used; a choice and no free text, so that no name can be typed.
 UNUSABLE_REASONS = ("poor image", "wrong organ", "colour or Doppler", "names in the picture", "damaged", "other")
@@ -40,7 +40,7 @@ class ContourStructure:
 
 VIEWS = (
     *(ViewChoice(name, code.meaning, str(number)) for number, (name, code) in enumerate(VIEW_CODES.items(), 1)),
-    ViewChoice(OTHER_VIEW, "None of these views", "0"),
+    ViewChoice(NO_VIEW, "None of these views", "0"),
 )
 CONTOURS = (
     ContourStructure("lv_endocardium", "LV endocardium", "#ff6b6b", False),

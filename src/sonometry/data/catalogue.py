@@ -182,14 +182,15 @@ class Catalogue:
             self._set_splits(connection, splits, replace=replace)
 
     def describe(self, facts: Mapping[str, Mapping[str, str]]) -> None:
-        """Set view and labels of clips in one transaction. facts : by clip_key; `view` is the view, all else a label,
-        and one that is empty is taken away."""
+        """Set view, truth_path and labels of clips in one transaction. facts : by clip_key; what is no column is a
+        label, and one that is empty is taken away."""
         clips = {key: clip for key in facts if (clip := self.clip(key)) is not None}
         changes = []
         for key, clip in clips.items():
-            labels = {**clip.label_map, **{name: text for name, text in facts[key].items() if name != "view"}}
+            columns = {name: facts[key].get(name, getattr(clip, name)) for name in ("view", "truth_path")}
+            labels = {**clip.label_map, **{name: text for name, text in facts[key].items() if name not in columns}}
             kept = json.dumps({name: text for name, text in labels.items() if text}, ensure_ascii=False)
-            changes.append({"b_key": key, "view": facts[key].get("view", clip.view), "labels": kept})
+            changes.append({"b_key": key, "labels": kept, **columns})
         with explained(self.engine), self.engine.begin() as connection:
             _update_clips(connection, changes)
 

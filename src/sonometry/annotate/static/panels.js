@@ -71,7 +71,7 @@ class ViewPanel {
       unusableNote(this.bench),
       h("div", { class: "choices" }, session.me.views.map((one) =>
         h("button", { class: `choice ${one.name === current ? "chosen" : ""}`, onclick: () => this.label(one.name, performance.now()) },
-          key(one.key), h("b", {}, one.name === "OTHER" ? "Other" : one.name), h("span", {}, one.title)))),
+          key(one.key), h("b", {}, one.name === "NONE" ? "None" : one.name), h("span", {}, one.title)))),
       common(this.bench));
   }
 }
