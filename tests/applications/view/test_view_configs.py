@@ -18,7 +18,7 @@ CONFIGS = sorted((Path(__file__).parents[3] / "configs/view").glob("*.yaml"))
 def test_a_ready_configuration_parses(path):
     training, task = settings_of(APPLICATION, path, {})
     assert task.level == path.stem
-    assert training.steps >= 1000
+    assert training.steps >= 500
 
 
 def test_there_is_one_for_every_level():

@@ -98,12 +98,15 @@ class ClipTask:
 
     def training_data(self, *, seed: int, n_samples: int, first: int) -> Dataset[Any]:
         pool = Pool(self.folder, _TRAINING_SEEDS + seed, training_vendors(), make_clips)
-        return SimulatedClips(pool, self.config, self.frame_weights, seed, n_samples, first)
+        return SimulatedClips(
+            pool, self.frame_weights, self.config.first_blocks, self.config.reuse, seed, n_samples, first
+        )
 
     def validation_data(self) -> Dataset[Any]:
         pool = Pool(self.folder, VALIDATION_SEED, training_vendors(), make_clips)
         n_clips = max(CLIP_BLOCK, self.config.n_validation // 10)
-        return SimulatedClips(pool, self.config, self.frame_weights, VALIDATION_SEED, n_clips, 0)
+        n_blocks = -(-n_clips // CLIP_BLOCK)
+        return SimulatedClips(pool, self.frame_weights, n_blocks, n_clips, VALIDATION_SEED, n_clips, 0)
 
     def losses(self, network: nn.Module, batch: Mapping[str, torch.Tensor]) -> dict[str, torch.Tensor]:
         scores = network(batch["embeddings"])[:, :, 0, 0].float()
@@ -165,9 +168,9 @@ class SimulatedClips(Dataset[Sample]):
     """Embeddings of varied clips of a growing pool, every frame of a clip varied in the same way."""
 
     def __init__(
-        self, pool: Pool, config: TaskConfig, frame_weights: Path, seed: int, n_samples: int, first: int
+        self, pool: Pool, frame_weights: Path, first_blocks: int, reuse: int, seed: int, n_samples: int, first: int
     ) -> None:
-        self.pool, self.config, self.frame_weights = pool, config, frame_weights
+        self.pool, self.frame_weights, self.first_blocks, self.reuse = pool, frame_weights, first_blocks, reuse
         self.seed, self.n_samples, self.first = seed, n_samples, first
 
     def __len__(self) -> int:
@@ -179,7 +182,7 @@ class SimulatedClips(Dataset[Sample]):
         _one_thread()
         position = self.first + index
         rng = np.random.default_rng([self.seed, position, 1])
-        n_blocks = self.config.first_blocks + position // (self.config.reuse * CLIP_BLOCK)
+        n_blocks = self.first_blocks + position // (self.reuse * CLIP_BLOCK)
         pooled = self.pool.item(int(rng.integers(n_blocks)), int(rng.integers(CLIP_BLOCK)))
         pictures = _varied_alike(pooled, int(rng.integers(2**31)))
         _, embeddings = classify(load_network(self.frame_weights), pictures)
