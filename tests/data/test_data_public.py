@@ -105,6 +105,29 @@ def test_the_set_may_lie_in_an_archive_folder_and_the_manifest_elsewhere(echonet
     assert not (echonet / "truth").exists()
 
 
+def test_splits_and_labels_of_a_former_manifest_are_kept(tmp_path):
+    from dataclasses import replace
+
+    from sonometry.io.manifest import write_manifest
+
+    for name in ("A4C/p1/a.png", "PLAX/p2/b.png", "PLAX/p3/c.png"):
+        write_picture(tmp_path / name)
+    path = import_set("classes", tmp_path).manifest
+    split = [replace(r, split="test", labels={**r.labels, "quality": "good"}) for r in read_manifest(path)]
+    write_manifest(split, path)
+    write_picture(tmp_path / "A4C/p1/new.png")  # of a patient who has a split
+    write_picture(tmp_path / "A4C/p9/new.png")
+    (tmp_path / "PLAX/p3/c.png").unlink()
+    result = import_set("classes", tmp_path)
+    found = {row.path: (row.split, row["quality"] if "quality" in row.labels else "") for row in read_manifest(path)}
+    assert found == {
+        "A4C/p1/a.png": ("test", "good"), "A4C/p1/new.png": ("test", ""), "A4C/p9/new.png": ("", ""),
+        "PLAX/p2/b.png": ("test", "good"),
+    }  # fmt: skip
+    assert [row.path for row in read_manifest(tmp_path / "manifest.former.csv")] == ["PLAX/p3/c.png"]
+    assert any("1 rows of the manifest.csv" in note for note in result.notes)
+
+
 def test_a_damaged_video_costs_its_truth_and_not_the_run(echonet):
     (echonet / "Videos/0X2B.avi").write_bytes(b"RIFF no video")
     result = import_set("echonet-dynamic", echonet)

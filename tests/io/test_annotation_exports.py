@@ -98,6 +98,13 @@ def test_regions_come_back_from_a_segmentation(clip, tmp_path):
             np.testing.assert_array_equal(mask, clip.region_masks(frame)[name])
 
 
+def test_a_line_that_encloses_no_pixel_makes_no_frame(clip, tmp_path):
+    sliver = mark("lv_endocardium", frame=4, contour_px=np.array([(3.2, 3.2), (3.3, 3.4), (3.4, 3.2)]))
+    bare = AnnotatedClip("clip1", "s1", clip.shape, (*MARKS, sliver), clip.path)
+    write_segmentation(bare, tmp_path / "seg.dcm")
+    assert list(read_segmentation(tmp_path / "seg.dcm").masks) == [1, 3]
+
+
 def test_a_single_region_of_a_still_comes_back(cine, tmp_path):
     still = Cine(cine.pixels[:1], frame_times_s=np.zeros(1))
     write_cine(still, tmp_path / "still.dcm")

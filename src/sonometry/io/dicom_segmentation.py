@@ -65,7 +65,12 @@ def write_segmentation(clip: AnnotatedClip, path: Path | str) -> None:
     if not regions:
         raise DataError(f"{clip.clip_key} has no contour that encloses a region; a segmentation needs one")
     identity = source_of(clip)
-    frames = [(number, frame) for number in range(len(regions)) for frame in marked if regions[number] in marked[frame]]
+    frames = [
+        (number, frame)
+        for number, name in enumerate(regions)
+        for frame in marked
+        if name in marked[frame] and marked[frame][name].any()
+    ]
     pixels = np.stack([marked[frame][regions[number]] for number, frame in frames])
     with lenient_pydicom():
         dataset = _modules(identity, clip)

@@ -17,10 +17,10 @@ from sonometry.data.public.registry import public_set
 from sonometry.data.sparse_truth import packed
 from sonometry.io.atomic import write_atomic
 from sonometry.io.linked_folder import link_to
-from sonometry.io.manifest import ManifestRow, write_manifest
+from sonometry.io.manifest import ManifestRow, read_manifest, write_manifest
 from sonometry.workflows.output import check_directory
 
-MANIFEST, TRUTH = "manifest.csv", "truth"
+MANIFEST, FORMER, TRUTH = "manifest.csv", "manifest.former.csv", "truth"
 
 
 @dataclass(frozen=True)
@@ -75,6 +75,7 @@ def import_set(
             left_out.append((made.row.clip_key, made.reason))
         if number % step == 0 or number == len(clips):
             (progress or no_progress)(number / len(clips), f"{number} of {len(clips)} clips")
+    rows, kept_notes = _with_former(rows, target)
     write_manifest(rows, target / MANIFEST)
     return ImportResult(
         manifest=target / MANIFEST,
@@ -84,7 +85,7 @@ def import_set(
         n_made=n_made,
         splits={split: sum(row.split == split for row in rows) for split in dict.fromkeys(row.split for row in rows)},
         left_out=tuple(left_out),
-        notes=(*found.notes, *notes),
+        notes=(*found.notes, *notes, *kept_notes),
     )
 
 
@@ -101,6 +102,34 @@ def _placed(row: ManifestRow, prefix: PurePosixPath) -> ManifestRow:
     """The row with paths, also those among its labels, as seen from the manifest."""
     labels = {n: (prefix / v).as_posix() if n.endswith("_path") and v else v for n, v in row.labels.items()}
     return replace(row, path=(prefix / row.path).as_posix(), labels=labels)
+
+
+def _with_former(rows: list[ManifestRow], target: Path) -> tuple[list[ManifestRow], list[str]]:
+    """Take over what a former manifest.csv has beyond the set: splits where the set has none, and further labels.
+
+    Its rows of clips that are no longer there go into manifest.former.csv.
+    """
+    path = target / MANIFEST
+    if not path.exists():
+        return rows, []
+    former = {row.clip_key: row for row in read_manifest(path)}
+    split_of = {row.subject_key: row.split for row in former.values() if row.split}
+    published = {row.subject_key for row in rows if row.split}
+    taken = 0
+    for number, row in enumerate(rows):
+        split = row.split or ("" if row.subject_key in published else split_of.get(row.subject_key, ""))
+        before = former[row.clip_key].labels if row.clip_key in former else {}
+        labels = {**before, **row.labels}
+        taken += split != row.split
+        rows[number] = replace(row, split=split, labels=labels)
+    notes = [f"splits of the manifest.csv that was there are kept: {taken}"] if taken else []
+    lost = [row for key, row in former.items() if key not in {row.clip_key for row in rows}]
+    if lost:
+        write_manifest(lost, target / FORMER)
+        notes.append(
+            f"{len(lost)} rows of the manifest.csv that was there are no clips of the set; they are in {FORMER}"
+        )
+    return rows, notes
 
 
 def _with_truth(clips: tuple[PublicClip, ...], target: Path, workers: int) -> Iterator[_Made]:
