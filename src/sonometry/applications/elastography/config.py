@@ -23,7 +23,7 @@ class ElastographyConfig:
     """Options of `measure --app elastography`."""
 
     method: TrackingMethod = field(
-        default="am2d",
+        default="sonometry",
         metadata=_about(
             "Tracker: sonometry (am2d corrected by a network trained on simulation), am2d (dynamic programming and 2-D "
             "analytic minimisation), ncc (windowed cross-correlation), glue (one global system over all samples) or "

@@ -1,0 +1,81 @@
+"""Pictures of docs/elastography/learned.md: strain by the truth, AM2D and the learned methods, and an arm in vivo.
+
+python benchmarks/elastography_figures.py OUT [--arm FOLDER]
+
+FOLDER holds the frames of one forearm sequence (MetaImage) of RemiDelaunay/DeepUSE, MIT.
+"""
+
+from __future__ import annotations
+
+import argparse
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+
+from sonometry.applications.elastography.config import ElastographyConfig
+from sonometry.applications.elastography.measure import measure
+from sonometry.applications.elastography.sections import on_picture
+from sonometry.applications.elastography.strain_image import strain_image
+from sonometry.core import Simulated
+from sonometry.core.rf import RFFrames
+from sonometry.io.facts import Facts
+from sonometry.io.read import read
+from sonometry.plots.fields import Curve, strain_comparison
+from sonometry.plots.style import png
+from sonometry.simulation.phantoms.inclusion import paper_pair, varied_pair
+from sonometry.simulation.reference import simus_pair
+
+#: Pairs that nothing was trained, chosen or scored on.
+PAIRS = {"paper": (paper_pair, 8500), "uneven": (varied_pair, 8507), "simus": (simus_pair, 2)}
+METHODS = ("am2d", "sonometry")
+
+
+def simulated(pair: Simulated, methods: tuple[str, ...]) -> bytes:
+    """Truth and methods beside each other, with the profile down the middle line of the first inclusion."""
+    frames = pair.recording
+    assert isinstance(frames, RFFrames)
+    strains = {"truth": pair.truth["axial_strain"]}
+    strains |= {m: strain_image(frames, (0, 1), ElastographyConfig(method=m)).axial_strain for m in methods}
+    return compared(frames, strains, float(pair.labels.get("inclusion_lateral_m", 0.0)))
+
+
+def compared(frames: RFFrames, strains: dict[str, np.ndarray], lateral_m: float) -> bytes:
+    """Strain images beside each other and their profiles."""
+    line = int(np.argmin(np.abs(frames.lateral_m - lateral_m)))
+    curves = [Curve(frames.depth_m, strain[:, line], name) for name, strain in strains.items()]
+    pictures = [on_picture(frames, strain) for strain in strains.values()]
+    return png(strain_comparison(pictures, list(strains), curves, line_m=float(frames.lateral_m[line])))
+
+
+def arm(folder: Path, methods: tuple[str, ...]) -> bytes:
+    """The chosen pair of a forearm by every method; blank where the pair is not valid."""
+    facts = Facts(sampling_mhz=38.5, centre_mhz=5.0)
+    frames = read(sorted(folder.glob("*.mhd")), facts=facts)
+    assert isinstance(frames, RFFrames)
+    first = measure(frames, ElastographyConfig(method="am2d", sequence=False)).fields
+    pair = tuple(int(k) for k in first["pair_frames"])
+    strains, frames = {}, replace(frames)
+    for method in methods:
+        image = strain_image(frames, (pair[0], pair[1]), ElastographyConfig(method=method))
+        strains[method] = np.where(image.valid, image.axial_strain, np.nan)
+        print(f"{folder.name} frames {pair}, {method}: median correlation {np.median(image.quality):.4f}")
+    return compared(frames, strains, 0.0)
+
+
+def main() -> None:
+    """Write the pictures."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("out", type=Path)
+    parser.add_argument("--arm", type=Path, nargs="*", default=[], help="folders of forearm sequences")
+    options = parser.parse_args()
+    options.out.mkdir(parents=True, exist_ok=True)
+    for name, (make, seed) in PAIRS.items():
+        methods = ("am2d", "wu2018", "sonometry") if name == "paper" else METHODS
+        (options.out / f"learned_{name}.png").write_bytes(simulated(make(seed), methods))
+    for folder in options.arm:
+        (options.out / f"learned_arm_{folder.name}.png").write_bytes(arm(folder, METHODS))
+
+
+if __name__ == "__main__":
+    main()
