@@ -98,6 +98,14 @@ def test_regions_come_back_from_a_segmentation(clip, tmp_path):
             np.testing.assert_array_equal(mask, clip.region_masks(frame)[name])
 
 
+def test_a_segmentation_is_told_from_a_recording(clip, tmp_path):
+    from sonometry.io.read import read
+
+    write_segmentation(clip, tmp_path / "seg.dcm")
+    with pytest.raises(DataError, match="seg.dcm is a DICOM Segmentation, a result and no recording"):
+        read(tmp_path / "seg.dcm")
+
+
 def test_a_line_that_encloses_no_pixel_makes_no_frame(clip, tmp_path):
     sliver = mark("lv_endocardium", frame=4, contour_px=np.array([(3.2, 3.2), (3.3, 3.4), (3.4, 3.2)]))
     bare = AnnotatedClip("clip1", "s1", clip.shape, (*MARKS, sliver), clip.path)

@@ -8,6 +8,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+from pydicom.uid import SegmentationStorage
+
 from sonometry.core.cine import Cine
 from sonometry.core.errors import DataError
 from sonometry.core.source import Source, digest_files
@@ -77,6 +79,8 @@ def open_recording(path: Path) -> OpenedDicom:
     file = open_dicom(path)
     if file.pixels is None:
         raise DataError(f"{file.name} is a DICOM {_what(file)} without pixels; pass an ultrasound image or cine")
+    if text(file.dataset, "SOPClassUID") == SegmentationStorage:
+        raise DataError(f"{file.name} is a DICOM Segmentation, a result and no recording; pass the cine it was made on")
     if is_video(file):
         return _opened(file, file.transfer_syntax, open_video(file), ())
     frames, notes = open_frames(file)
