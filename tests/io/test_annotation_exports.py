@@ -102,7 +102,7 @@ def test_a_segmentation_is_told_from_a_recording(clip, tmp_path):
     from sonometry.io.read import read
 
     write_segmentation(clip, tmp_path / "seg.dcm")
-    with pytest.raises(DataError, match="seg.dcm is a DICOM Segmentation, a result and no recording"):
+    with pytest.raises(DataError, match=r"seg\.dcm is a DICOM Segmentation, a result and no recording"):
         read(tmp_path / "seg.dcm")
 
 
