@@ -24,6 +24,7 @@ def bases() -> list[Base]:
     return small_exports(seed=3)
 
 
+@pytest.mark.slow
 def test_every_small_export_is_done_without_its_names(bases, rules, models):
     for base in bases[:2]:
         outcome = attempt(deidentified(base.content, rules), base.secrets)

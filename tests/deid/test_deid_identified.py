@@ -45,6 +45,7 @@ def test_files_of_one_patient_share_a_name_that_is_in_header_folder_and_pixels(i
         assert "PatientIdentityRemoved" not in header
 
 
+@pytest.mark.slow
 def test_the_name_is_gone_after_de_identification_and_the_echoes_are_there(identified, rules, models):
     pixels, paths = identified
     content = paths[0].read_bytes()

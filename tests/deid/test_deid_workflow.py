@@ -172,6 +172,7 @@ def test_unknown_scanners_and_wrong_decisions_change_nothing(run, tmp_path):
         review(tmp_path / "nowhere", accept=["x"])
 
 
+@pytest.mark.slow
 def test_one_file_is_enough(exports, tmp_path):
     truth = next(t for t in exports if t.scanner[1] == "Duo 700")
     result = deidentify(truth.path, tmp_path / "out", workspace=tmp_path / "workspace")
