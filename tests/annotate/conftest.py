@@ -237,7 +237,7 @@ class Page:
         end = time.monotonic() + timeout_s
         while time.monotonic() < end:
             try:
-                if self.run(f"!!({script})"):
+                if self.run(f"Promise.resolve({script}).then(Boolean)"):
                     return
             except RuntimeError:
                 pass

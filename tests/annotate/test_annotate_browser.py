@@ -37,8 +37,8 @@ def open_list(page, server, name: str, number: int = 1) -> None:
     page.wait("document.querySelector('.cards')")
     page.run(f"location.hash = '#/work/{name}/{number}'")
     page.wait(READY)
-    page.press(" ")  # stop the cine, so that frames stay
-    page.wait("!sonometry.bench.player.isPlaying")
+    page.press("Home")  # stops the cine
+    page.wait("sonometry.bench.player.frame === 0 && sonometry.bench.player.isShown")
 
 
 def draw(page, places: list[tuple[float, float]]) -> None:
@@ -95,11 +95,16 @@ def test_a_key_before_the_picture_labels_nothing(workspace, served, browsers):
 def test_a_cine_plays_at_its_true_speed(workspace, served, browsers):
     page, server = browsers().page(), served(workspace)
     open_list(page, server, "Views")
-    page.press("ArrowLeft")
     page.press(" ")
-    count = """new Promise(done => { let seen = 0;
-      sonometry.bench.player.addEventListener('frame', () => seen += 1); setTimeout(() => done(seen), 2000); })"""
-    assert page.run(count) == pytest.approx(50, abs=5)  # 25 frames/s for two seconds
+    seen = page.run("""new Promise(done => { const seen = [], p = sonometry.bench.player;
+      p.addEventListener('frame', () => seen.push([document.timeline.currentTime, p.frame]));
+      setTimeout(() => done(seen), 1500); })""")
+    time_ms, frame = np.array(seen).T
+    ahead = np.exp(
+        2j * np.pi * (time_ms * 0.025 - frame) / 6
+    )  # 25 frames/s, six frames; a slow computer leaves some out
+    assert len(seen) >= 3
+    assert np.abs(np.angle(ahead / ahead[0])).max() * 6 / (2 * np.pi) < 1.01
 
 
 def test_a_contour_is_drawn_and_edited(workspace, served, browsers):
@@ -233,6 +238,7 @@ def test_a_clip_is_split_where_the_view_changes(workspace, served, browsers):
     page, server = browsers().page(), served(workspace)
     open_list(page, server, "Views")
     page.run("sonometry.bench.player.go(3)")
+    page.wait("sonometry.bench.player.isShown")
     for key in ("x", "3", "5", "d"):
         page.press(key)
     page.wait(SAVED)
