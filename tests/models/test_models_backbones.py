@@ -7,6 +7,7 @@ import urllib.error
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 torch = pytest.importorskip("torch")
@@ -14,7 +15,10 @@ torch = pytest.importorskip("torch")
 from sonometry.core.errors import DataError, UsageError  # noqa: E402
 from sonometry.models import pretrained  # noqa: E402
 from sonometry.models.backbones import BACKBONES, backbone, build_classifier  # noqa: E402
-from sonometry.models.classifier import Classifier, count_parameters  # noqa: E402
+from sonometry.models.classifier import Classifier, GridPool, count_parameters  # noqa: E402
+from sonometry.models.classifier_export import export_classifier  # noqa: E402
+from sonometry.models.classify import classify  # noqa: E402
+from sonometry.models.inference import load_network  # noqa: E402
 from sonometry.models.pretrained import WeightsMissingError  # noqa: E402
 from sonometry.models.stages import hold_frozen, open_from  # noqa: E402
 
@@ -111,6 +115,24 @@ def test_opening_a_stage_opens_all_that_follow_it_and_freezes_the_rest() -> None
     assert (network.body.block3[1].running_mean != 0).any()
     with pytest.raises(UsageError, match="no stage 'conv block 9'; from the head to the input there are: class"):
         open_from(network, backbone("madani").stages, "conv block 9")
+
+
+@pytest.mark.parametrize(("height", "width"), [(7, 7), (2, 2), (9, 15), (5, 8)])
+def test_a_grid_of_means_is_that_of_torch(height: int, width: int) -> None:
+    maps = torch.rand(2, 3, height, width)
+    torch.testing.assert_close(GridPool(7, 6)(maps), torch.nn.functional.adaptive_avg_pool2d(maps, (7, 6)))
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore::Warning")
+def test_a_network_for_smaller_pictures_is_exported_too(tmp_path: Path) -> None:
+    network = made("alexnet", 3, device="cpu").eval()
+    export_classifier(network, tmp_path, "small", size=(96, 64), metadata={"class_names": ["a", "b", "c"]})
+    pictures = np.random.default_rng(0).integers(0, 255, (3, 96, 64), dtype=np.uint8)
+    logits, _ = classify(load_network(tmp_path), pictures)
+    with torch.no_grad():
+        expected = network(torch.from_numpy(pictures.astype(np.float32))[:, None] / 255)
+    np.testing.assert_allclose(logits, expected.numpy(), atol=1e-4)
 
 
 def test_whitening_travels_with_the_weights() -> None:

@@ -13,7 +13,7 @@ from torch import nn
 
 from sonometry.core.errors import DataError, UsageError
 from sonometry.core.options import nearest
-from sonometry.models.classifier import Classifier, Parts, ScalingKind
+from sonometry.models.classifier import Classifier, GridPool, Parts, ScalingKind
 from sonometry.models.inception_dense import inception_dense
 from sonometry.models.madani import madani
 from sonometry.models.nasnet import PENULTIMATE_FILTERS, NASNetMobile
@@ -80,7 +80,7 @@ def _alexnet(n_classes: int, state: State | None) -> Parts:
 
     network = alexnet(weights=None)
     _loaded(network, state, ("classifier",), _ALEXNET.file)
-    neck = nn.Sequential(network.avgpool, nn.Flatten(), *network.classifier[:-1])
+    neck = nn.Sequential(GridPool(6, 6), nn.Flatten(), *network.classifier[:-1])
     return Parts(network.features, neck, nn.Linear(4096, n_classes))
 
 
@@ -89,7 +89,7 @@ def _vgg16(n_classes: int, state: State | None) -> Parts:
 
     network = vgg16(weights=None)
     _loaded(network, state, ("classifier",), _VGG16.file)
-    neck = nn.Sequential(network.avgpool, nn.Flatten(), *network.classifier[:-1])
+    neck = nn.Sequential(GridPool(7, 7), nn.Flatten(), *network.classifier[:-1])
     return Parts(network.features, neck, nn.Linear(4096, n_classes))
 
 

@@ -47,6 +47,30 @@ class Scaling(nn.Module):
         return (x - self.mean) / self.deviation
 
 
+class GridPool(nn.Module):
+    """Mean over a grid of cells, as torch's AdaptiveAvgPool2d, in operations that ONNX has for any picture size."""
+
+    def __init__(self, rows: int, columns: int) -> None:
+        super().__init__()
+        self.rows, self.columns = rows, columns
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        height, width = int(x.shape[2]), int(x.shape[3])
+        if (height, width) == (self.rows, self.columns):
+            return x
+        down, across = _cells(height, self.rows).to(x), _cells(width, self.columns).to(x)
+        return down @ x @ across.T
+
+
+def _cells(n: int, n_cells: int) -> torch.Tensor:
+    """(cells, n) weights: cell i is the mean from floor(i n / cells) to ceil((i + 1) n / cells)."""
+    weights = torch.zeros(n_cells, n)
+    for i in range(n_cells):
+        start, end = i * n // n_cells, -(-(i + 1) * n // n_cells)
+        weights[i, start:end] = 1 / (end - start)
+    return weights
+
+
 class Classifier(nn.Module):
     """(B, 1, rows, columns) float in 0-1 -> (B, n_classes) logits."""
 
