@@ -19,7 +19,7 @@ from pydicom.uid import JPEG2000Lossless, JPEGBaseline8Bit, JPEGLSLossless, RLEL
 
 from sonometry.core import Cine, DataError
 from sonometry.io.describe import describe
-from sonometry.io.read import read
+from sonometry.io.read import read, recording_files
 
 MakeDicom = Callable[..., Path]
 
@@ -108,6 +108,24 @@ def test_only_one_line_data_errors_come_out(
     assert messages
     assert not any("\n" in message or "Doe" in message for message in messages)
     assert capfd.readouterr().err == ""
+
+
+def test_results_of_a_report_beside_recordings_are_no_recordings(tmp_path):
+    clip = np.random.default_rng(0).integers(0, 255, (3, 32, 32), dtype=np.uint8)
+    for name in ("clip.npy", "figure.npy", "out/figure.npy", "out/other.npy"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        np.save(tmp_path / name, clip)
+    (tmp_path / "out/report.json").write_text('{"schema": "sonometry.report/1", "figures": [{"file": "figure.npy"}]}')
+    (tmp_path / "out/overlay.dcm").write_bytes(b"x")
+    found = [path.relative_to(tmp_path).as_posix() for path in recording_files(tmp_path)]
+    assert found == ["clip.npy", "figure.npy", "out/other.npy"]
+
+
+def test_a_short_name_is_hidden_where_it_stands_and_not_within_words(tmp_path):
+    clip = np.random.default_rng(0).integers(0, 255, (3, 32, 32), dtype=np.uint8)
+    np.save(tmp_path / "a.npy", clip)
+    (problem,) = [p for p in describe(tmp_path).recordings[0].problems if "rate" in p]
+    assert problem == "the file tells no frame rate, so rates and times cannot be measured without --fps"
 
 
 def test_an_empty_file_does_not_spoil_its_folder(tmp_path):

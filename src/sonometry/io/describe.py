@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -58,8 +59,9 @@ def _describe_folder(folder: Path, facts: Facts) -> FileInfo:
 
 def _without_name(info: FileInfo, path: Path, alias: str) -> FileInfo:
     """Names of files in a folder of exports can be patients' names; the user gave only the folder's."""
+    named = re.compile(rf"(?<!\w)({re.escape(path.name)}|{re.escape(path.stem)})(?!\w)")
     hidden = {
-        key: tuple(text.replace(path.name, alias).replace(path.stem, alias) for text in getattr(info, key))
+        key: tuple(named.sub(lambda _: alias, text) for text in getattr(info, key))
         for key in ("arrays", "notes", "problems")
     }
     return replace(info, name=alias, **hidden)  # type: ignore[arg-type]

@@ -18,6 +18,7 @@ from sonometry.core.rf import RFFrames
 from sonometry.core.signals import Signals
 from sonometry.core.study import Study
 from sonometry.io.facts import Facts
+from sonometry.io.own_results import RECORD, result_files
 from sonometry.io.sniff import FileFormat, is_folder, read_head, sniff
 
 #: Files that Sonometry itself writes beside recordings; no recordings themselves.
@@ -121,8 +122,10 @@ def _files_in(folder: Path) -> list[Path]:
     except OSError as error:
         raise DataError(f"folder {folder.name} cannot be read: {error.strerror}") from error
     below = (path.relative_to(folder) for path in found)
-    visible = [p for p in below if not any(part.startswith(".") for part in p.parts) and not OWN_FILES.match(p.name)]
-    return [folder / path for path in sorted(visible, key=_natural_order)]
+    visible = [p for p in below if not any(part.startswith(".") for part in p.parts)]
+    results = {place: result_files(folder / place) for place in {p.parent for p in visible if p.name == RECORD}}
+    kept = [p for p in visible if not OWN_FILES.match(p.name) and p.name not in results.get(p.parent, ())]
+    return [folder / path for path in sorted(kept, key=_natural_order)]
 
 
 def _natural_order(path: Path) -> list[tuple[int, str]]:

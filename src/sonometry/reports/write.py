@@ -6,7 +6,6 @@ All of them appear together or not at all.
 from __future__ import annotations
 
 import io
-import json
 import logging
 from collections.abc import Sequence
 from dataclasses import replace
@@ -16,14 +15,14 @@ import numpy as np
 
 from sonometry.core.application import Application
 from sonometry.core.errors import DataError
-from sonometry.core.report import SCHEMA, Figure, Report
+from sonometry.core.report import Figure, Report
 from sonometry.core.study import Recording
 from sonometry.io.atomic import atomic_dir, write_atomic
+from sonometry.io.own_results import OVERLAY, RECORD, STRUCTURED_REPORT, result_files
 from sonometry.reports.build import parts
 from sonometry.reports.html import render_report
 
-RECORD, PAGE, FIELDS = "report.json", "report.html", "fields.npz"
-STRUCTURED_REPORT, OVERLAY = "measurements.dcm", "overlay.dcm"
+PAGE, FIELDS = "report.html", "fields.npz"
 
 logger = logging.getLogger(__name__)
 
@@ -39,7 +38,7 @@ def write_report(
     OutputError; then nothing was written.
     """
     directory = Path(directory)
-    former = _results_of_former(directory)
+    former = result_files(directory)
     with atomic_dir(directory) as partial:
         if recording is not None:
             report = _with_dicom(report, recording, partial)
@@ -74,18 +73,6 @@ def overlay_figure(figures: Sequence[Figure]) -> Figure | None:
     pictures = [f for f in figures if f.media_type == "image/png"]
     named = [f for f in pictures if f.name == "overlay"]
     return next(iter(named or pictures), None)
-
-
-def _results_of_former(directory: Path) -> set[str]:
-    """Names of the figures and DICOM results that belong to a report that lies in `directory`; empty for none."""
-    try:
-        record = json.loads((directory / RECORD).read_text(encoding="utf-8"))
-        if record["schema"] != SCHEMA:
-            return set()
-        figures = {Path(figure["file"]).name for figure in record["figures"]}
-    except (OSError, ValueError, KeyError, TypeError):
-        return set()
-    return {*figures, STRUCTURED_REPORT, OVERLAY}
 
 
 def _with_dicom(report: Report, recording: Recording, directory: Path) -> Report:
