@@ -123,9 +123,12 @@ def test_results_of_a_report_beside_recordings_are_no_recordings(tmp_path):
 
 def test_a_short_name_is_hidden_where_it_stands_and_not_within_words(tmp_path):
     clip = np.random.default_rng(0).integers(0, 255, (3, 32, 32), dtype=np.uint8)
-    np.save(tmp_path / "a.npy", clip)
-    (problem,) = [p for p in describe(tmp_path).recordings[0].problems if "rate" in p]
-    assert problem == "the file tells no frame rate, so rates and times cannot be measured without --fps"
+    for name in ("a", "rate", "frame"):
+        np.save(tmp_path / f"{name}.npy", clip)
+    sentence = "the file tells no {frame} {rate}, so rates and times cannot be measured without --fps"
+    for number, info in enumerate(describe(tmp_path).recordings, 1):
+        words = {"frame": "frame", "rate": "rate", ("a", "frame", "rate")[number - 1]: f"file {number}"}
+        assert sentence.format(**words) in info.problems
 
 
 def test_an_empty_file_does_not_spoil_its_folder(tmp_path):

@@ -59,7 +59,10 @@ def _describe_folder(folder: Path, facts: Facts) -> FileInfo:
 
 def _without_name(info: FileInfo, path: Path, alias: str) -> FileInfo:
     """Names of files in a folder of exports can be patients' names; the user gave only the folder's."""
-    named = re.compile(rf"(?<!\w)({re.escape(path.name)}|{re.escape(path.stem)})(?!\w)")
+    # A name as short as "a" or "25" is a word of our own sentences too; it is hidden where it is that of a file.
+    is_word = len(path.stem) < 3 or path.stem.isdigit()
+    stem = rf"{re.escape(path.stem)}(?=\.\w)" if is_word else re.escape(path.stem)
+    named = re.compile(rf"(?<!\w)({re.escape(path.name)}|{stem})(?!\w)")
     hidden = {
         key: tuple(named.sub(lambda _: alias, text) for text in getattr(info, key))
         for key in ("arrays", "notes", "problems")
