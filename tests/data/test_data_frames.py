@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pickle
 from pathlib import Path
 
 import numpy as np
@@ -76,6 +77,21 @@ def test_a_table_too_large_for_memory_reads_the_same_frames(cohort: Path, tmp_pa
     for i in range(len(held)):
         np.testing.assert_array_equal(held.picture(i), read.picture(i))
     np.testing.assert_array_equal(read.chosen(np.array([6, 1])).picture(0), held.picture(6))
+
+
+def test_frames_that_were_chosen_stay_those_in_another_process(cohort: Path, tmp_path: Path) -> None:
+    """A worker gets the table without its pictures and reads them again."""
+    table = frame_table(read_labelled(cohort).of_split("train"), tmp_path / "cache", SMALL)
+    expected = [table.picture(i).copy() for i in range(len(table))]
+    for whole in (table, frame_table(table.clips, tmp_path / "cache", SMALL)):  # pictures held already, and not yet
+        chosen = whole.chosen(np.array([7, 2, 3, 6]))
+        for part in (
+            chosen,
+            pickle.loads(pickle.dumps(chosen)),
+            pickle.loads(pickle.dumps(chosen)).chosen(np.arange(4)),
+        ):
+            for place, index in enumerate([7, 2, 3, 6]):
+                np.testing.assert_array_equal(part.picture(place), expected[index])
 
 
 def test_a_clip_is_decoded_once_until_its_file_changes(cohort: Path, tmp_path: Path) -> None:

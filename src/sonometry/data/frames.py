@@ -60,8 +60,7 @@ class FrameTable:
             one: np.ndarray = self._of_clip(self.clip[index]).frames[int(self.row[index])]
             return one
         if self._pictures is None:
-            parts = [self.cache.clip(row.clip_key).frames[:] for row in self.clips.rows]
-            self._pictures = np.concatenate(parts)
+            self._pictures = self._read_all()
         picture: np.ndarray = self._pictures[index]
         return picture
 
@@ -76,8 +75,6 @@ class FrameTable:
         part.__dict__.update(self.__dict__)
         part.clip, part.row, part.labels = self.clip[indices], self.row[indices], self.labels[indices]
         part._pictures = None if self._pictures is None else self._pictures[indices]
-        if part._pictures is None and self.fits_memory:
-            part._pictures = np.stack([self.picture(int(i)) for i in indices])
         return part
 
     def statistics(self) -> tuple[float, float]:
@@ -97,6 +94,15 @@ class FrameTable:
         rows = self.clips.rows
         columns = {"clips": "clip_key", "subjects": "subject_key", "vendors": "vendor"}
         return {name: np.array([row[column] for row in rows], np.str_)[self.clip] for name, column in columns.items()}
+
+    def _read_all(self) -> np.ndarray:
+        """(N, rows, columns) every frame of the table; each clip is read once."""
+        pictures = np.empty((len(self), *self.size), np.uint8)
+        order = np.argsort(self.clip, kind="stable")
+        starts = np.flatnonzero(np.diff(self.clip[order], prepend=-1))
+        for own in np.split(order, starts[1:]):
+            pictures[own] = self._of_clip(self.clip[own[0]]).frames[:][self.row[own]]
+        return pictures
 
     def _of_clip(self, place: int) -> Any:
         return self.cache.clip(self.clips.rows[int(place)].clip_key)
