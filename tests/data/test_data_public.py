@@ -169,9 +169,12 @@ def test_echonet_lvh_has_calipers_in_metres(tmp_path):
         "1,0XAB,LVIDd,4.9,2,12,14,31,50,6,50,72,64,train\n"
         "2,0XAB,LVIDs,3.0,5,12,14,31,44,6,50,72,64,train\n"
         "3,0XCD,IVSd,1.0,2,1,2,3,4,6,50,72,64,val\n"
+        "4,0XEF,IVSd,1.0,2,10,12,20,30,6,50,144,128,test\n"
     )
+    write_video(tmp_path / "Batch1/0XEF.avi")
     result = import_set("echonet-lvh", tmp_path)
-    (row,) = read_manifest(result.manifest)
+    row, smaller = read_manifest(result.manifest)
+    np.testing.assert_array_equal(np.load(tmp_path / smaller.truth_path)["septum_diastole_px"], [[10, 5], [15, 6]])
     assert (row.view, row.split, row["septum_diastole_m"]) == ("PLAX", "train", "0.011")
     truth = np.load(tmp_path / row.truth_path)
     np.testing.assert_array_equal(truth["septum_diastole_px"], [[20, 10], [31, 12]])

@@ -30,6 +30,7 @@ from sonometry.data.public.base import (
     split_of,
 )
 from sonometry.io.manifest import ManifestRow
+from sonometry.io.read import read_cine
 
 #: Calipers by their published names.
 CALIPERS = {
@@ -54,18 +55,26 @@ class Caliper:
 
 @dataclass(frozen=True)
 class Calipers:
-    """All calipers of one video."""
+    """All calipers of one video. size : (height, width) in which the table counts pixels, None where it tells none."""
 
+    video: Path
     calipers: tuple[Caliper, ...]
+    size: tuple[float, float] | None
 
     def __call__(self) -> Truth:
-        """NAME_m, NAME_frame and NAME_px of every caliper; end_diastole and end_systole where all agree."""
+        """NAME_m, NAME_frame and NAME_px of every caliper; end_diastole and end_systole where all agree.
+
+        Ends are in pixels of the video, also where it was stored smaller than it was measured. Raises DataError where
+        the video cannot be read.
+        """
+        _, *stored = read_cine(self.video).shape
+        scale = np.ones(2) if self.size is None else np.array(stored) / self.size
         truth: dict[str, np.ndarray] = {}
         phases: dict[str, set[int]] = {}
         for caliper in self.calipers:
             truth[f"{caliper.name}_m"] = np.array(caliper.length_m)
             if caliper.ends_px is not None:
-                truth[f"{caliper.name}_px"] = caliper.ends_px
+                truth[f"{caliper.name}_px"] = caliper.ends_px * scale
             if caliper.frame is not None:
                 truth[f"{caliper.name}_frame"] = np.array(caliper.frame)
                 phases.setdefault(f"end_{caliper.name.rsplit('_', 1)[1]}", set()).add(caliper.frame)
@@ -107,7 +116,9 @@ def _clip(folder: Path, stem: str, video: Path, rows: list[dict[str, str]]) -> P
         split=split_of(rows[0]["split"]),
         labels=labels,
     )
-    return PublicClip(row, Calipers(calipers))
+    height, width = (number(rows[0].get(name, "")) for name in ("Height", "Width"))
+    size = (height, width) if height and width and height > 0 and width > 0 else None
+    return PublicClip(row, Calipers(video, calipers, size))
 
 
 def _caliper(row: dict[str, str]) -> Caliper | None:
