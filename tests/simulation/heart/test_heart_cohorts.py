@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from scipy.ndimage import map_coordinates
 
-from sonometry.core import DataError, UsageError
+from sonometry.core import UsageError
 from sonometry.simulation.appearance import RANDOM, VENDORS
 from sonometry.simulation.phantoms.heart import (
     ANYTHING,
@@ -63,8 +63,8 @@ def test_prescribed_strain_and_ejection_fraction_are_those_of_the_heart():
 
 
 def test_a_heart_that_cannot_be_is_refused():
-    with pytest.raises(DataError, match="ejection_fraction"):
-        simulate_strain(4, StrainSimulation(**QUICK, ejection_fraction=0.95))
+    with pytest.raises(UsageError, match="--ejection-fraction: ejection_fraction"):
+        StrainSimulation(**QUICK, ejection_fraction=0.95)
 
 
 def test_displacement_is_stored_to_a_hundredth_of_a_millimetre():

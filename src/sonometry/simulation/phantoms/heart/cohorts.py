@@ -14,7 +14,7 @@ from typing import Literal
 import numpy as np
 
 from sonometry.core.application import Simulated
-from sonometry.core.errors import UsageError
+from sonometry.core.errors import DataError, UsageError
 from sonometry.simulation.appearance import Vendor
 from sonometry.simulation.phantoms.heart.others import OtherPicture
 from sonometry.simulation.phantoms.heart.parameters import Condition, HeartParameters, sample_parameters
@@ -119,9 +119,13 @@ class StrainSimulation(HeartSimulation):
         super().__post_init__()
         if self.clips < 1 or not self.views:
             raise UsageError(f"--clips must be 1 or more and --views name a view, got {self.clips}, {self.views}")
+        try:
+            self.parameters(HeartParameters())
+        except DataError as error:
+            raise UsageError(f"--global-longitudinal-strain or --ejection-fraction: {error}") from error
 
     def parameters(self, drawn: HeartParameters) -> HeartParameters:
-        """The drawn heart with the function that was asked for. DataError where no heart can have it."""
+        """The drawn heart with the function that was asked for."""
         strain, fraction = self.global_longitudinal_strain, self.ejection_fraction
         return replace(
             drawn,
