@@ -30,6 +30,7 @@ async function start() {
 
 async function route() {
   if (!session.me) return;
+  document.getElementById("toast")?.classList.remove("shown");
   const mine = (turn += 1);
   open?.close();
   open = null;

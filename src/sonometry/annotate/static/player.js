@@ -151,8 +151,8 @@ export class Player extends EventTarget {
       const times = this.facts.times_s;
       this.startedAt ??= now - ((times[this.frame] - times[0]) * 1000) / this.speed;
       const at = ((((now - this.startedAt) / 1000) * this.speed) % this.duration) + times[0];
-      let frame = times.findLastIndex((t) => t <= at + 1e-9);
-      frame = Math.min(Math.max(frame, 0), this.clip.blobs.length - 1);
+      const due = Math.min(Math.max(times.findLastIndex((t) => t <= at + 1e-9), 0), this.clip.blobs.length - 1);
+      const frame = this.#latestDecoded(due);
       if (frame !== this.frame) {
         this.frame = frame;
         this.wanted = true;
@@ -160,6 +160,18 @@ export class Player extends EventTarget {
       }
     }
     if (this.wanted) this.#draw();
+  }
+
+  // The frame that is due, or while it is not decoded the last one before it: a slow computer shows fewer frames, but at
+  // their true time.
+  #latestDecoded(due) {
+    this.clip.bitmap(due);
+    const n = this.nFrames;
+    for (let k = 0; k < n; k += 1) {
+      const frame = (due - k + n) % n;
+      if (frame === this.frame || this.clip.bitmaps.has(frame)) return frame;
+    }
+    return this.frame;
   }
 
   #draw() {
