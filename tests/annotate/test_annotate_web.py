@@ -205,7 +205,7 @@ def test_a_link_out_of_the_data_folder_is_not_followed(desk, alone, tmp_path, ke
 
 def test_a_failure_inside_tells_nothing_and_logs_no_text(alone, desk, key, monkeypatch, caplog):
     def fail(name):
-        raise RuntimeError("Jane^Doe /home/secret.dcm")
+        raise RuntimeError("Jane^Doe /srv/secret.dcm")
 
     monkeypatch.setattr(desk.frames, "pack", fail)
     with caplog.at_level(logging.DEBUG):

@@ -39,13 +39,16 @@ def test_the_make_targets_of_the_readme_exist():
 
 def test_the_commands_of_the_readme_run(tmp_path, monkeypatch, capsys):
     import sonometry as sm
+    from sonometry.io.dicom_write import write_cine
     from sonometry.io.rf_write import write_rf
 
     rf, _ = sm.simulate("elastography", seed=1)
     write_rf(rf, tmp_path / "scan.mat")
+    cine, _ = sm.simulate("view", seed=1)
+    write_cine(cine, tmp_path / "clip.dcm")
     monkeypatch.chdir(tmp_path)
     words = [words[1:] for words in _commands() if words[0].endswith("/sonometry")]
-    assert [line[0] for line in words] == ["info", "measure"]
+    assert [line[0] for line in words] == ["info", "measure", "measure"]
     for line in words:
         assert run(line) == 0, capsys.readouterr().err
     assert (tmp_path / "out/report.html").exists()
@@ -137,7 +140,7 @@ def _tracked() -> list[Path]:
 
 
 def test_no_tracked_file_names_a_place_of_one_machine_or_a_package_host():
-    machine = re.compile(r"""(?<![\w.$}/~-])/(?:home|root|work|Users|mnt)/\w""")
+    machine = re.compile(r"""(?<![\w.$}/~#-])/(?:home|root|work|Users|mnt)/\w""")
     host = re.compile(
         "|".join(["py" + "pi\\.org", "python" + "hosted", "download\\.py" + "torch", "conda\\.any" + "thing"])
     )
