@@ -142,7 +142,7 @@ def _tracked() -> list[Path]:
 def test_no_tracked_file_names_a_place_of_one_machine_or_a_package_host():
     machine = re.compile(r"""(?<![\w.$}/~#-])/(?:home|root|work|Users|mnt)/\w""")
     host = re.compile(
-        "|".join(["py" + "pi\\.org", "python" + "hosted", "download\\.py" + "torch", "conda\\.any" + "thing"])
+        "|".join(["py" + "pi\\.org", "python" + "hosted", "download\\.py" + "torch\\.org/whl", "conda\\.any" + "thing"])
     )
     found = [
         f"{path.relative_to(ROOT)}: {line.strip()[:80]}"
