@@ -69,7 +69,8 @@ def test_every_declared_plain_output_is_given_with_an_interval(findings):
 def test_fields_are_those_of_the_design_on_the_grid_of_the_rf(findings, pair):
     grid = pair.recording.samples.shape[1:]
     images = ("axial_displacement_m", "lateral_displacement_m", "axial_strain", "quality", "valid")
-    assert set(findings.fields) == {*images, "depth_m", "lateral_m", "pair_frames"}
+    deviations = {"axial_strain_sd", "axial_displacement_sd_m"}
+    assert set(findings.fields) == {*images, *deviations, "depth_m", "lateral_m", "pair_frames"}
     assert all(findings.fields[name].shape == grid for name in images)
     assert findings.fields["valid"].dtype == np.bool_
     assert 0 <= findings.fields["quality"].min() <= findings.fields["quality"].max() <= 1
