@@ -512,6 +512,17 @@ def test_wrong_tables_and_calls_are_told(echonet, tmp_path):
         import_set("echonet-dynamic", echonet, fold=-1)
 
 
+def test_a_table_with_short_rows_is_read_as_far_as_it_goes(echonet):
+    path = echonet / "FileList.csv"
+    path.write_text(path.read_text().replace("0X2B,40,50,90,64,72,50,6,VAL", "0X2B,40"))
+    tracing = echonet / "VolumeTracings.csv"
+    tracing.write_text(tracing.read_text() + "0X1A.avi,3\n")
+    rows = read_manifest(import_set("echonet-dynamic", echonet).manifest).rows
+    assert [(row.clip_key, row.split, row["ejection_fraction"]) for row in rows] == [
+        ("0X1A", "train", "0.625"), ("0X2B", "", "0.4"),
+    ]  # fmt: skip
+
+
 def test_keys_hold_what_a_manifest_allows():
     assert key_of("a", 1) == "a-1"
     assert key_of("Müller Anna").startswith("k")

@@ -111,7 +111,7 @@ def folded_split(fold: int, test_fold: int, n_folds: int) -> str:
 
 
 def read_table(path: Path, columns: Iterable[str]) -> list[dict[str, str]]:
-    """Rows of a CSV file by column, blanks around names and values taken off.
+    """Rows of a CSV file by column, blanks around names and values taken off; what a short row lacks is "".
 
     Raises DataError for an unreadable file and for one that lacks `columns`.
     """
@@ -124,7 +124,7 @@ def read_table(path: Path, columns: Iterable[str]) -> list[dict[str, str]]:
             if missing:
                 raise DataError(f"{path.name} lacks the columns {', '.join(missing)}; it has {_listed(names)}")
             return [
-                {(name or "").strip(): (value or "").strip() for name, value in row.items() if isinstance(value, str)}
+                {name.strip(): (value or "").strip() for name, value in row.items() if isinstance(name, str)}
                 for row in reader
             ]
     except (csv.Error, UnicodeDecodeError) as error:
@@ -190,4 +190,4 @@ def _folders(place: Path) -> list[Path]:
 
 
 def _listed(names: list[str]) -> str:
-    return ", ".join(name or "(no name)" for name in names[:8])[:200] or "none"
+    return ", ".join(" ".join(name.split())[:40] or "(no name)" for name in names[:8]) or "none"

@@ -67,7 +67,7 @@ class Frames:
         except ValueError as error:
             raise DataError(f"labels of {self.picture.name} do not fit it: {error}") from error
         for name, frame in (("end_diastole", self.end_diastole), ("end_systole", self.end_systole)):
-            if frame is not None:
+            if frame is not None and frame < shape[0]:
                 truth[name] = np.array([frame], np.int64)
         if self.ejection_fraction is not None:
             truth["ejection_fraction"] = np.array(self.ejection_fraction)
