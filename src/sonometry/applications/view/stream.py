@@ -192,6 +192,8 @@ def as_shown(picture: np.ndarray, rng: np.random.Generator) -> np.ndarray:
         grey = grey + rng.uniform(0.005, 0.05) * rng.standard_normal((side, side), dtype=np.float32)
     if rng.random() < 0.2:  # black level, or a picture washed out
         grey = rng.uniform(0.0, 0.12) + grey * rng.uniform(0.6, 1.0)
+    if rng.random() < 0.4:
+        grey = grey * _dropout(side, rng)
     if rng.random() < 0.12:
         _cover(grey, rng)
     shown: np.ndarray = np.clip(255 * grey, 0, 255)
@@ -199,6 +201,17 @@ def as_shown(picture: np.ndarray, rng: np.random.Generator) -> np.ndarray:
         quality = [cv2.IMWRITE_JPEG_QUALITY, int(rng.integers(25, 95))]
         shown = np.asarray(cv2.imdecode(cv2.imencode(".jpg", shown.astype(np.uint8), quality)[1], cv2.IMREAD_GRAYSCALE))
     return np.round(shown).astype(np.uint8)
+
+
+def _dropout(side: int, rng: np.random.Generator) -> np.ndarray:
+    """(side, side) gain with soft dark spots: walls along the beam, such as the septum of the atria, are often lost."""
+    row, column = np.mgrid[:side, :side].astype(np.float32) / side
+    gain = np.ones((side, side), np.float32)
+    for _ in range(int(rng.integers(1, 5))):
+        middle, size = rng.uniform(0.1, 0.95, 2), rng.uniform(0.03, 0.14, 2)
+        spot = np.exp(-(((row - middle[0]) / size[0]) ** 2 + ((column - middle[1]) / size[1]) ** 2))
+        gain *= 1 - np.float32(rng.uniform(0.5, 1.0)) * spot
+    return gain
 
 
 def _cover(grey: np.ndarray, rng: np.random.Generator) -> None:

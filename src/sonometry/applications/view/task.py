@@ -6,6 +6,8 @@ Without data, pictures are simulated on the way and kept in the run folder (`str
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -32,6 +34,7 @@ from sonometry.applications.view.stream import (
 )
 from sonometry.applications.view.task_config import TaskConfig
 from sonometry.core.errors import UsageError
+from sonometry.io.atomic import atomic_file
 from sonometry.io.manifest import read_manifest
 from sonometry.models.backbones import backbone
 from sonometry.models.classifier import Classifier
@@ -98,15 +101,14 @@ class ClipTask:
 
     def training_data(self, *, seed: int, n_samples: int, first: int) -> Dataset[Any]:
         pool = Pool(self.folder, _TRAINING_SEEDS + seed, training_vendors(), make_clips)
-        return SimulatedClips(
-            pool, self.frame_weights, self.config.first_blocks, self.config.reuse, seed, n_samples, first
-        )
+        source = ClipSource(self.frame_weights, self.config.first_blocks, self.config.reuse, self.config.variations)
+        return SimulatedClips(pool, source, seed, n_samples, first)
 
     def validation_data(self) -> Dataset[Any]:
         pool = Pool(self.folder, VALIDATION_SEED, training_vendors(), make_clips)
         n_clips = max(CLIP_BLOCK, self.config.n_validation // 10)
-        n_blocks = -(-n_clips // CLIP_BLOCK)
-        return SimulatedClips(pool, self.frame_weights, n_blocks, n_clips, VALIDATION_SEED, n_clips, 0)
+        source = ClipSource(self.frame_weights, -(-n_clips // CLIP_BLOCK), n_clips, 2)
+        return SimulatedClips(pool, source, VALIDATION_SEED, 5 * n_clips, 0)
 
     def losses(self, network: nn.Module, batch: Mapping[str, torch.Tensor]) -> dict[str, torch.Tensor]:
         scores = network(batch["embeddings"])[:, :, 0, 0].float()
@@ -165,12 +167,13 @@ class ValidationFrames(Dataset[Sample]):
 
 
 class SimulatedClips(Dataset[Sample]):
-    """Embeddings of varied clips of a growing pool, every frame of a clip varied in the same way."""
+    """Embeddings of varied clips of a growing pool; sample i is a function of (seed, first + i).
 
-    def __init__(
-        self, pool: Pool, frame_weights: Path, first_blocks: int, reuse: int, seed: int, n_samples: int, first: int
-    ) -> None:
-        self.pool, self.frame_weights, self.first_blocks, self.reuse = pool, frame_weights, first_blocks, reuse
+    A clip is varied in a few ways, every frame of it alike, and the embeddings of each are kept beside the pool.
+    """
+
+    def __init__(self, pool: Pool, clips: ClipSource, seed: int, n_samples: int, first: int) -> None:
+        self.pool, self.clips = pool, clips
         self.seed, self.n_samples, self.first = seed, n_samples, first
 
     def __len__(self) -> int:
@@ -182,12 +185,40 @@ class SimulatedClips(Dataset[Sample]):
         _one_thread()
         position = self.first + index
         rng = np.random.default_rng([self.seed, position, 1])
-        n_blocks = self.first_blocks + position // (self.reuse * CLIP_BLOCK)
-        pooled = self.pool.item(int(rng.integers(n_blocks)), int(rng.integers(CLIP_BLOCK)))
-        pictures = _varied_alike(pooled, int(rng.integers(2**31)))
-        _, embeddings = classify(load_network(self.frame_weights), pictures)
+        n_blocks = self.clips.first_blocks + position // (self.clips.reuse * CLIP_BLOCK)
+        block, place = int(rng.integers(n_blocks)), int(rng.integers(CLIP_BLOCK))
+        embeddings = self.clips.embeddings(self.pool, block, int(rng.integers(self.clips.variations)))[place]
+        label = self.pool.item(block, place).label
         shown = np.sort(rng.integers(len(embeddings), size=int(rng.integers(1, SEQUENCE + 1))))
-        return {"embeddings": as_sequence(embeddings[shown]), "label": np.asarray(class_index(pooled.label), np.int64)}
+        return {"embeddings": as_sequence(embeddings[shown]), "label": np.asarray(class_index(label), np.int64)}
+
+
+@dataclass(frozen=True)
+class ClipSource:
+    """Where the embeddings of clips come from. variations : ways in which each clip is varied."""
+
+    frame_weights: Path
+    first_blocks: int
+    reuse: int
+    variations: int
+
+    def embeddings(self, pool: Pool, block: int, variation: int) -> np.ndarray:
+        """(CLIP_BLOCK, K, E) of the clips of a block under one variation; computed once."""
+        network = load_network(self.frame_weights)
+        path = pool.folder / f"{pool.seed}-{block:06d}-{network.sha256[:8]}-{variation}.embeddings.npy"
+        if not path.exists():
+            clips = [pool.item(block, i) for i in range(CLIP_BLOCK)]
+            pictures = np.stack([_varied_alike(c, [pool.seed, block, i, variation]) for i, c in enumerate(clips)])
+            _, found = classify(network, pictures.reshape(-1, *pictures.shape[2:]))
+            with atomic_file(path) as temporary, open(temporary, "wb") as stream:
+                np.save(stream, found.reshape(*pictures.shape[:2], -1))
+        return _loaded(path)
+
+
+@lru_cache(maxsize=512)
+def _loaded(path: Path) -> np.ndarray:
+    array: np.ndarray = np.load(path)
+    return array
 
 
 def as_sample(picture: np.ndarray, label: str) -> Sample:
@@ -195,7 +226,7 @@ def as_sample(picture: np.ndarray, label: str) -> Sample:
     return {"image": picture[None].astype(np.float32) / 255, "label": np.asarray(class_index(label), np.int64)}
 
 
-def _varied_alike(pooled: Pooled, seed: int) -> np.ndarray:
+def _varied_alike(pooled: Pooled, seed: list[int]) -> np.ndarray:
     """(K, side, side) frames of a clip under one and the same change."""
     frames = [Pooled(image, pooled.label, pooled.box) for image in pooled.image]
     return np.stack([varied(frame, np.random.default_rng(seed)) for frame in frames])

@@ -24,6 +24,7 @@ class TaskConfig(ClassificationConfig):
     reuse : how often, on average, a simulated frame is seen before another is made.
     first_blocks : blocks of frames that are there from the start.
     pool_folder : where frames are kept, relative to the run.
+    variations : ways in which each clip is varied for the clip network.
     n_validation : simulated frames of other patients that tell the best weights.
 
     {ClassificationConfig.__doc__}
@@ -43,13 +44,14 @@ class TaskConfig(ClassificationConfig):
     reuse: int = 10
     first_blocks: int = 8
     pool_folder: str = "pool"
+    variations: int = 4
     n_validation: int = 576
 
     def __post_init__(self) -> None:
         super().__post_init__()
         if self.level not in ("frames", "clips"):
             raise UsageError(f"--level must be frames or clips, got {self.level}")
-        for name in ("stem", "width", "reuse", "first_blocks", "n_validation"):
+        for name in ("stem", "width", "reuse", "first_blocks", "variations", "n_validation"):
             if getattr(self, name) < 1:
                 raise UsageError(f"--{name.replace('_', '-')} must be 1 or more, got {getattr(self, name)}")
         if not 0 <= self.dropout < 1 or not 0 <= self.label_smoothing < 1:
