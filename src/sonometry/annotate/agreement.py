@@ -197,7 +197,7 @@ def _contour_row(
     for key in keys:
         pictures = desk.frames.pictures(key[0])
         shape = (pictures.n_rows, pictures.n_columns)
-        lines = [side[key].contour_px for side in (first, second)]
+        lines = [np.asarray(side[key].contour_px) for side in (first, second)]
         for side, line in zip(masks, lines, strict=True):
             side.append(polygon_mask(line, shape))
         if pictures.spacing_m and structure:

@@ -14,7 +14,7 @@ from sonometry.annotate.people import People
 from sonometry.annotate.store import Mark, MarkStore, Scope
 from sonometry.annotate.structures import PHASE, UNUSABLE, VIEW
 from sonometry.annotate.surveys import Survey, kept_surveys, shipped_surveys
-from sonometry.annotate.work_lists import Target, Work, WorkList, WorkLists, done_targets, targets_of
+from sonometry.annotate.work_lists import Target, Work, WorkList, WorkLists, done_targets, target_of, targets_of
 from sonometry.core.errors import DataError, UsageError
 from sonometry.data.catalogue import Catalogue, Clip
 from sonometry.data.schema import CATALOGUE_FILE
@@ -122,12 +122,7 @@ class Desk:
         return Extent(pictures.n_frames, pictures.n_rows, pictures.n_columns)
 
     def _target(self, one: WorkList, key: str) -> Target:
-        if one.is_exam:
-            found = [t for t in targets_of(one, self.catalogue, reader="", round_=1) if t.key == key]
-            if found:
-                return found[0]
-        else:
-            clip = self.catalogue.clip(key)
-            if clip and clip.kind == "cine" and all(getattr(clip, n) == v for n, v in one.chosen.items()):
-                return Target(key, (clip,))
-        raise UsageError("this list has no such target")
+        target = target_of(one, self.catalogue, key)
+        if target is None:
+            raise UsageError("this list has no such target")
+        return target

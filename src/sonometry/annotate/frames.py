@@ -129,6 +129,7 @@ class FrameCache:
 
     def _decode(self, clip: Clip) -> None:
         import zarr
+        from zarr.codecs import BloscCodec
 
         from sonometry.io.read import read_cine
 
@@ -147,7 +148,7 @@ class FrameCache:
                 chunks=(1, *cine.shape[1:]),
                 shards=shards,
                 dtype="uint8",
-                compressors=zarr.codecs.BloscCodec(cname="lz4", clevel=3, shuffle="bitshuffle"),
+                compressors=BloscCodec(cname="lz4", clevel=3, shuffle="bitshuffle"),
                 attributes={"layout": _LAYOUT, "sha256": clip.sha256, **asdict(facts)},
             )
             array[:] = pixels

@@ -68,4 +68,5 @@ def _handle(outer: np.ndarray, near: np.ndarray, far: np.ndarray, d_outer: np.nd
     """Bezier handle at `near` of the piece to `far`, with the point before it."""
     with np.errstate(divide="ignore", invalid="ignore"):
         top = d_outer**2 * far - d**2 * outer + (2 * d_outer**2 + 3 * d_outer * d + d**2) * near
-        return top / (3 * d_outer * (d_outer + d))
+        handle: np.ndarray = top / (3 * d_outer * (d_outer + d))
+        return handle

@@ -160,11 +160,7 @@ class WorkLists:
 
 def targets_of(one: WorkList, catalogue: Catalogue, *, reader: str, round_: int) -> list[Target]:
     """What is to be read, in the order for this reader and round."""
-    clips = [
-        clip
-        for clip in catalogue.clips(**dict(one.chosen))
-        if clip.kind == "cine" and f'"{PART_OF}"' not in clip.labels
-    ]
+    clips = [clip for clip in _clips(catalogue, one.chosen) if _is_read(clip)]
     groups: dict[str, list[Clip]] = defaultdict(list)
     for clip in clips:
         groups[(clip.study_key or clip.subject_key) if one.is_exam else clip.clip_key].append(clip)
@@ -172,6 +168,30 @@ def targets_of(one: WorkList, catalogue: Catalogue, *, reader: str, round_: int)
     if not one.is_blind:
         return targets
     return sorted(targets, key=lambda target: _place(one.name, reader, round_, target.key))
+
+
+def target_of(one: WorkList, catalogue: Catalogue, key: str) -> Target | None:
+    """The target of this key, or None where the list has none."""
+    if not one.is_exam:
+        clip = catalogue.clip(key)
+        found = [clip] if clip and all(getattr(clip, name) == value for name, value in one.chosen.items()) else []
+    else:
+        chosen = dict(one.chosen)
+        found = [] if chosen.get("study_key", key) != key else _clips(catalogue, {**chosen, "study_key": key})
+        if not found and chosen.get("subject_key", key) == key:
+            found = [c for c in _clips(catalogue, {**chosen, "subject_key": key}) if not c.study_key]
+    clips = tuple(clip for clip in found if _is_read(clip))
+    return Target(key, clips) if clips else None
+
+
+def _clips(catalogue: Catalogue, chosen: Mapping[str, str]) -> list[Clip]:
+    filters: dict[str, Any] = dict(chosen)
+    return catalogue.clips(**filters)
+
+
+def _is_read(clip: Clip) -> bool:
+    """Whether a clip can be shown and is no part that was cut out of another one."""
+    return clip.kind == "cine" and f'"{PART_OF}"' not in clip.labels
 
 
 def done_targets(one: WorkList, store: MarkStore, scope: Scope, survey: Survey | None) -> set[str]:
