@@ -64,7 +64,7 @@ def test_table_1_has_the_paper_beside_every_method(tmp_path, monkeypatch):
     """On one pair and two methods, which need no weights."""
     methods = tuple((name, c) for name, c in study_pairs.METHODS if name in ("AM2D, Kalman", "GLUE"))
     monkeypatch.setattr(study_results, "METHODS", methods)
-    monkeypatch.setattr(study_results.study_figures, "image_pairs", lambda n: ())
+    monkeypatch.setattr(study_results.study_figures, "image_pairs", lambda n, methods: ())
     monkeypatch.setattr(study_results, "QUICK_PAIRS", 1)
     result = study_results.table1(StudyRequest((), tmp_path, quick=True))
     printed, plain = result.tables

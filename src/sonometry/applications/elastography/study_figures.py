@@ -7,7 +7,7 @@ import numpy as np
 from sonometry.applications.elastography.config import ElastographyConfig
 from sonometry.applications.elastography.sections import figures as report_figures
 from sonometry.applications.elastography.sections import on_picture
-from sonometry.applications.elastography.study_pairs import METHODS, STIFFNESS_PA, frames_of, measured, test_pair
+from sonometry.applications.elastography.study_pairs import STIFFNESS_PA, frames_of, measured, test_pair
 from sonometry.core import Simulated
 from sonometry.core.application import Findings
 from sonometry.core.paper_study import Cell
@@ -22,15 +22,16 @@ from sonometry.plots.style import png
 SHOWN = ("sonometry", "wu2018", "AM2D, Kalman")
 
 
-def image_pairs(n_pairs: int) -> tuple[Figure, ...]:
+def image_pairs(n_pairs: int, methods: tuple[tuple[str, ElastographyConfig], ...]) -> tuple[Figure, ...]:
     """Figure 3 of the paper: strain of every stiffness by truth and methods, with the profile through the inclusion."""
-    return tuple(_image_pair(k, test_pair(k)) for k in range(n_pairs))
+    shown = {name: config for name, config in methods if name in SHOWN}
+    return tuple(_image_pair(k, test_pair(k), shown) for k in range(n_pairs))
 
 
-def _image_pair(index: int, pair: Simulated) -> Figure:
+def _image_pair(index: int, pair: Simulated, methods: dict[str, ElastographyConfig]) -> Figure:
     recording = frames_of(pair)
     strains = {"truth": pair.truth["axial_strain"]}
-    strains |= {name: measured(pair, config).axial_strain for name, config in METHODS if name in SHOWN}
+    strains |= {name: measured(pair, config).axial_strain for name, config in methods.items()}
     line = int(np.argmin(np.abs(recording.lateral_m - float(pair.labels["inclusion_lateral_m"]))))
     curves = [Curve(recording.depth_m, strain[:, line], name) for name, strain in strains.items()]
     pictures = [on_picture(recording, strain) for strain in strains.values()]

@@ -9,6 +9,7 @@ import numpy as np
 
 from sonometry.applications.elastography import study_figures
 from sonometry.applications.elastography.config import ElastographyConfig
+from sonometry.applications.elastography.displacement import CLASSICAL, weights_digest
 from sonometry.applications.elastography.measure import measure
 from sonometry.applications.elastography.study_pairs import (
     METHODS,
@@ -31,6 +32,8 @@ from sonometry.core.paper_study import Cell, StudyRequest, StudyResult, Table
 from sonometry.core.report import Figure
 from sonometry.core.rf import RFFrames
 from sonometry.io.read import read
+
+Methods = tuple[tuple[str, ElastographyConfig], ...]
 
 #: Rows of Table 1 as printed: SNRd, displacement RMSE, SNRe, CNRe, strain RMSE (per cent, as inferred).
 PAPER_TABLE1: tuple[tuple[Cell, ...], ...] = (
@@ -74,19 +77,39 @@ def table1(request: StudyRequest) -> StudyResult:
         ),
         Table("The same pairs in plain numbers", plain, (*rows, truth), "errors over 3 to 47 mm depth and ±14 mm"),
     )
-    return StudyResult(tables, study_figures.image_pairs(min(n_pairs, 4)), (INFERRED, SIMULATED))
+    methods, left_out = able_methods(METHODS, request)
+    return StudyResult(tables, study_figures.image_pairs(min(n_pairs, 4), methods), (INFERRED, SIMULATED, *left_out))
 
 
 def all_numbers(request: StudyRequest, n_pairs: int) -> dict[str, list[Numbers]]:
     """Numbers of every method on every test pair."""
-    found: dict[str, list[Numbers]] = {name: [] for name, _ in METHODS}
+    methods, _ = able_methods(METHODS, request)
+    found: dict[str, list[Numbers]] = {name: [] for name, _ in methods}
     for k, pair in numbered(n_pairs):
-        for name, config in METHODS:
+        for name, config in methods:
             request.progress(k / n_pairs, f"pair {k + 1} of {n_pairs}: {name}")
-            config = with_weights(config, request)
             path = request.cache / "pairs" / f"{name.replace(' ', '-').replace(',', '')}-{k:02d}.json"
             found[name].append(cached_numbers(path, _numbers(pair, config)))
     return found
+
+
+def able_methods(methods: Methods, request: StudyRequest) -> tuple[Methods, tuple[str, ...]]:
+    """The methods whose weights can be used, with those of the request, and a note on each that is left out.
+
+    Raises DataError when the weights that the request names cannot be used.
+    """
+    able, notes = [], []
+    for name, config in methods:
+        config = with_weights(config, request)
+        try:
+            if config.method not in CLASSICAL:
+                weights_digest(config.method, config.weights)
+            able.append((name, config))
+        except DataError as error:
+            if config.weights is not None:
+                raise
+            notes.append(f"{name} is left out: {error}")
+    return tuple(able), tuple(notes)
 
 
 def with_weights(config: ElastographyConfig, request: StudyRequest) -> ElastographyConfig:
@@ -114,12 +137,12 @@ def _plain_row(name: str, values: list[Numbers]) -> tuple[Cell, ...]:
 
 def table2(request: StudyRequest) -> StudyResult:
     """SNRe and CNRe of the user's recordings, each measured as `sonometry measure` does."""
-    chosen = [METHODS[0], METHODS[1], METHODS[2]]
+    chosen, left_out = able_methods(METHODS[:3], request)
     rows: list[tuple[Cell, ...]] = []
     cases: list[tuple[Cell, ...]] = []
     figures: list[Figure] = []
     for name, config in chosen:
-        config = replace(with_weights(config, request), formula="paper", sequence=False)
+        config = replace(config, formula="paper", sequence=False)
         values: list[tuple[float, ...]] = []
         for k, path in enumerate(request.data):
             request.progress(k / len(request.data), f"{name}: recording {k + 1} of {len(request.data)}")
@@ -144,7 +167,7 @@ def table2(request: StudyRequest) -> StudyResult:
         Table("Every recording", told, tuple(cases)),
     )
     note = "The paper's phantom and patient data were never published: its rows can only be set beside yours."
-    return StudyResult(tables, tuple(figures), (INFERRED, note))
+    return StudyResult(tables, tuple(figures), (INFERRED, note, *left_out))
 
 
 _RATIOS = ("snr_e_db", "cnr_e_db", "snr_e", "cnr_e")
@@ -168,8 +191,8 @@ def fig2(request: StudyRequest) -> StudyResult:
     n_pairs = QUICK_PAIRS if request.quick else TEST_PAIRS
     figures: list[Figure] = []
     rows: list[tuple[Cell, ...]] = []
-    for name, config in METHODS[:3]:
-        config = with_weights(config, request)
+    methods, left_out = able_methods(METHODS[:3], request)
+    for name, config in methods:
         pixels: list[np.ndarray] = []
         for k in range(n_pairs):
             request.progress(k / n_pairs, f"{name}: pair {k + 1} of {n_pairs}")
@@ -194,4 +217,4 @@ def fig2(request: StudyRequest) -> StudyResult:
         "its limits, %",
     )
     table = Table("Figure 2 in numbers", columns, tuple(rows), "95 % limits of agreement, pairs as groups")
-    return StudyResult((table,), tuple(figures), (SIMULATED,))
+    return StudyResult((table,), tuple(figures), (SIMULATED, *left_out))
