@@ -124,6 +124,13 @@ def test_a_name_in_a_technical_field_is_noticed(clean, header):
     assert cleaned.Manufacturer == "ACME"
 
 
+def test_a_table_that_swallowed_a_name_goes(clean, header):
+    ramp = bytes(range(256)) * 2
+    assert clean(header(RedPaletteColorLookupTableData=ramp)).RedPaletteColorLookupTableData == ramp
+    for behind in (b"LO\x14\x00Kowalczyk^Ottoline", b"LO\x0a\x00MRN4711007"):
+        assert "RedPaletteColorLookupTableData" not in clean(header(RedPaletteColorLookupTableData=ramp + behind))
+
+
 def test_a_number_in_a_technical_field_is_noticed(clean, header):
     assert "SoftwareVersions" not in clean(header(SoftwareVersions="4.1 MRN-4711007"))
 

@@ -105,6 +105,8 @@ def leaks(cleaned: Dataset, identity: Identity) -> list[str]:
                 continue
             if any(identity.is_in(text) for text in texts_of(element)):
                 found.append(element.keyword or "private")
+        elif element.keyword != "PixelData" and isinstance(element.value, bytes):
+            found += [element.keyword or "private"] * identity.is_in_bytes(element.value)
     return found
 
 
@@ -187,6 +189,8 @@ class _Cleaner:
             return self._each(element, lambda text: None if self.identity.is_in(text) else text)
         if vr in NUMBER_VRS:
             return _numbers_only(element)
+        if isinstance(element.value, bytes) and self.identity.is_in_bytes(element.value):
+            return None
         return DataElement(element.tag, element.VR, element.value)
 
     def _code_string(self, text: str, keyword: str) -> str | None:

@@ -18,6 +18,7 @@ from sonometry.deid.profile import retained
 
 #: Parts of names shorter than this are too common to search for.
 _MIN_NAME, _MIN_NUMBER = 3, 4
+_MIN_BINARY_NUMBER = 6
 _WORD = re.compile(r"[^\W_]+")
 
 
@@ -36,6 +37,15 @@ class Identity:
             return True
         compact = re.sub(r"[\W_]+", "", folded)
         return any(number in compact for number in self.numbers)
+
+    def is_in_bytes(self, content: bytes) -> bool:
+        """Whether a name, or a number that no table of values holds by chance, occurs in binary data.
+
+        A damaged length can make a table swallow the attributes behind it.
+        """
+        folded = content.decode("latin-1").casefold()
+        has_name = any(word in self.words for word in _WORD.findall(folded))
+        return has_name or any(number in folded for number in self.numbers if len(number) >= _MIN_BINARY_NUMBER)
 
 
 #: They name the scanner rather than anybody, and stay where the device is retained.
