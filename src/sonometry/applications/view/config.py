@@ -25,7 +25,7 @@ class ViewConfig:
         },
     )
     abstain_at: float = field(
-        default=0.01,
+        default=0.05,
         metadata={
             "help": "Highest error rate among answered clips, as measured on held-out simulated clips: a less certain "
             "clip is withheld; 1 always answers",
