@@ -204,6 +204,7 @@ def test_truth_from_elsewhere_stays(desk, keys):
     assert {row.clip_key: row for row in read_manifest(path)}[keys[0]].truth_path == "given.truth.npz"
 
 
+@pytest.mark.slow
 def test_every_other_format_is_written_and_read_back(desk, keys, exams, tmp_path):
     from sonometry.io.annotation_coco import read_coco
     from sonometry.io.dicom_segmentation import read_segmentation
