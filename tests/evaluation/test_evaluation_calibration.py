@@ -39,7 +39,7 @@ def predictions(probabilities: np.ndarray, truth: np.ndarray) -> Predictions:
 
 
 def test_overconfident_logits_get_their_temperature_back(rng: np.random.Generator) -> None:
-    """Labels follow the logits at temperature 1, so logits times 2.5 need 2.5; 5 % is about twice the sampling error."""
+    """Labels follow the logits at temperature 1, so logits times 2.5 need 2.5; 5 % is twice the sampling error."""
     logits, truth = drawn(rng)
     assert fit_temperature(2.5 * logits, truth) == pytest.approx(2.5, rel=0.05)
 
