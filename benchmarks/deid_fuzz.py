@@ -11,6 +11,7 @@ went wrong.
 from __future__ import annotations
 
 import argparse
+import io
 import json
 import os
 import queue
@@ -25,12 +26,13 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from pydicom import dcmwrite
 
 from sonometry.core.errors import DataError
 from sonometry.data.clip_facts import read_facts, stamp_of
-from sonometry.deid.clip import ClipRules, read
+from sonometry.deid.clip import ClipRules, check_kind, quiet_libraries, read
 from sonometry.deid.frames import Frames, layout_of
-from sonometry.deid.header import HeaderRules
+from sonometry.deid.header import HeaderRules, clean_header
 from sonometry.deid.keys import SecretKey
 from sonometry.deid.pixels import PixelRules
 from sonometry.deid.scorecard.fuzz import attempt, deidentified
@@ -48,27 +50,34 @@ def main() -> int:
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--limit", type=float, default=60.0, help="seconds after which a file counts as a hang")
     parser.add_argument("--log", type=Path, help="JSON lines of all results; an interrupted run goes on")
+    parser.add_argument(
+        "--without-pixels",
+        action="store_true",
+        help="deidentify stops behind header, layout and first frame: 10 times faster",
+    )
     parser.add_argument("--serve", type=int, metavar="FIRST", help=argparse.SUPPRESS)
     asked = parser.parse_args()
     if asked.serve is not None:
-        serve(asked.serve, asked.files, asked.seed)
+        serve(asked.serve, asked.files, asked.seed, without_pixels=asked.without_pixels)
         return 0
     with tempfile.TemporaryDirectory() as scratch:
         log = asked.log or Path(scratch) / "log.jsonl"
         results = [json.loads(line) for line in log.read_text().splitlines()] if log.is_file() else []
         with log.open("a") as stream:
-            for result in run(len(results), asked.files, asked.seed, asked.limit):
+            more = ["--without-pixels"] * asked.without_pixels
+            for result in run(len(results), asked.files, asked.seed, asked.limit, more):
                 results.append(result)
                 stream.write(json.dumps(result) + "\n")
                 stream.flush()
     return report(results)
 
 
-def run(first: int, n_files: int, seed: int, limit_s: float) -> Iterator[dict[str, Any]]:
+def run(first: int, n_files: int, seed: int, limit_s: float, more: list[str]) -> Iterator[dict[str, Any]]:
     """Results of all files in order; a process that dies or hangs is started again behind its file."""
     suspected = -1  # a computer that was asleep looks like a hang: such a file is tried once more
     while first < n_files:
         words = [sys.executable, __file__, "--serve", str(first), "--files", str(n_files), "--seed", str(seed)]
+        words += more
         process = subprocess.Popen(words, stdout=subprocess.PIPE, text=True)
         lines: queue.Queue[str] = queue.Queue()
         threading.Thread(target=_pump, args=(process, lines), daemon=True).start()
@@ -102,7 +111,7 @@ def _pump(process: subprocess.Popen[str], lines: queue.Queue[str]) -> None:
     lines.put("")
 
 
-def serve(first: int, n_files: int, seed: int) -> None:
+def serve(first: int, n_files: int, seed: int, *, without_pixels: bool) -> None:
     """The process: one line of JSON for every file; the standard streams of all libraries go to a file."""
     answers = os.fdopen(os.dup(1), "w")
     bases = small_exports(seed)
@@ -113,7 +122,7 @@ def serve(first: int, n_files: int, seed: int) -> None:
         inks = [_ink(base.content) for base in bases]
         for number in range(first, n_files):
             content, what = mutated(bases, np.random.default_rng([seed, number]))
-            result = _try_all(Path(folder) / "mutated.dcm", content, secrets, inks)
+            result = _try_all(Path(folder) / "mutated.dcm", content, secrets, inks, without_pixels=without_pixels)
             streams.seek(0)
             if any(secret.casefold() in streams.read().decode("latin-1").casefold() for secret in secrets):
                 result["leaks"].append("standard streams")
@@ -122,17 +131,19 @@ def serve(first: int, n_files: int, seed: int) -> None:
             answers.flush()
 
 
-def _try_all(path: Path, content: bytes, secrets: list[str], inks: list[np.ndarray]) -> dict[str, Any]:
+def _try_all(
+    path: Path, content: bytes, secrets: list[str], inks: list[np.ndarray], *, without_pixels: bool
+) -> dict[str, Any]:
     path.write_bytes(content)
     written: list[bytes] = []
     deidentify = deidentified(content, ClipRules(HeaderRules(KEY), PixelRules()))
 
-    def deid() -> bytes:
+    def whole() -> bytes:
         written.append(deidentify())
         return written[0]
 
     entrances: dict[str, Callable[[], bytes | None]] = {
-        "deidentify": deid,
+        "deidentify": (lambda: header_of(content)) if without_pixels else whole,
         "ingest": lambda: _ingested(path),
         "info": lambda: _described(path),
         "read": lambda: _measured(path),
@@ -146,6 +157,22 @@ def _try_all(path: Path, content: bytes, secrets: list[str], inks: list[np.ndarr
     if written and _shows_banner(written[0], inks):
         leaks.append("deidentify: banner in the pixels")
     return {"outcomes": outcomes, "leaks": leaks, "seconds": round(seconds, 2)}
+
+
+def header_of(content: bytes) -> bytes:
+    """What de-identification writes of a file before its pixels, once all its frames can be taken apart."""
+    with quiet_libraries():
+        dataset, syntax = read(content)
+        check_kind(dataset)
+        frames = Frames(dataset, layout_of(dataset, syntax))
+        header = clean_header(dataset, HeaderRules(KEY), clip_digest="0")
+        frames.rgb(0)
+        stream = io.BytesIO()
+        try:
+            dcmwrite(stream, header.dataset, implicit_vr=False, little_endian=True)
+        except Exception as error:  # as in `sonometry.deid.clip.finished`
+            raise DataError("its cleaned header cannot be written") from error
+    return stream.getvalue()
 
 
 def _ingested(path: Path) -> None:

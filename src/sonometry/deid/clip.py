@@ -64,7 +64,7 @@ def deidentify_clip(content: bytes, rules: ClipRules, remembered: dict[str, Sequ
     remembered : masks of every known scanner by its key, most used first.
     Raises DataError with the reason when anything is uncertain.
     """
-    with _silence():
+    with quiet_libraries():
         source = hashlib.sha256(content).hexdigest()
         original, syntax = read(content)
         check_kind(original)
@@ -79,7 +79,7 @@ def deidentify_clip(content: bytes, rules: ClipRules, remembered: dict[str, Sequ
     return DeidentifiedClip(data, path, scanner, decided, pixels, frames.layout.n_frames, source)
 
 
-class _silence:
+class quiet_libraries:
     """pydicom quotes values in warnings and logs: neither may be seen while identified data are open."""
 
     def __enter__(self) -> None:
