@@ -71,12 +71,16 @@ _RANGES: dict[str, tuple[float, float]] = {
     "twist_rad": (-0.1, 0.6),
     "early_filling_share": (0.25, 0.95),
     "left_atrial_scale": (0.6, 2.0),
-    "right_heart_scale": (0.5, 2.0),
+    "right_heart_scale": (0.5, 2.6),
     "right_ejection_fraction": (0.15, 0.75),
     "aortic_root_scale": (0.7, 1.6),
     "chest_wall_m": (5e-3, 50e-3),
     "rr_variation": (0.0, 0.4),
 }
+
+
+#: Share of hearts of every condition whose right side is enlarged by itself.
+_RIGHT_LOADED = 0.18
 
 
 @dataclass(frozen=True)
@@ -230,16 +234,24 @@ def sample_parameters(rng: np.random.Generator, condition: Condition | None = No
     if condition is None:
         condition = Condition(rng.choice([c.value for c in Condition], p=[0.4, 0.2, 0.2, 0.2]))
     drawn = {name: spread.draw(rng) for name, spread in {**_COMMON, **_SPREADS[condition]}.items()}
+    function, shape_seed = _draw_function(rng, condition), int(rng.integers(2**31))
+    drawn["right_heart_scale"] *= _right_load(shape_seed)
     return HeartParameters(
         end_diastolic_volume_m3=drawn.pop("volume_ml") * 1e-6,
         wall_thickness_m=drawn.pop("thickness_mm") * 1e-3,
         global_longitudinal_strain=drawn.pop("strain"),
         twist_rad=math.radians(drawn.pop("twist_deg")),
-        segment_function=_draw_function(rng, condition),
+        segment_function=function,
         condition=condition,
-        shape_seed=int(rng.integers(2**31)),
+        shape_seed=shape_seed,
         **drawn,
     )
+
+
+def _right_load(shape_seed: int) -> float:
+    """How much larger volume or pressure (a septal defect, the lung) has made the right heart; 1 in most people."""
+    rng = np.random.default_rng([shape_seed, 3])
+    return float(rng.uniform(1.15, 1.5)) if rng.random() < _RIGHT_LOADED else 1.0
 
 
 def _draw_function(rng: np.random.Generator, condition: Condition) -> tuple[float, ...]:
