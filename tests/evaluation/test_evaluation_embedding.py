@@ -21,6 +21,7 @@ def test_principal_components_keep_all_distances_of_a_plane(rng: np.random.Gener
     assert np.linalg.norm(reduced[3, :2] - reduced[7, :2]) == pytest.approx(distance)
 
 
+@pytest.mark.slow
 def test_groups_stay_together(rng: np.random.Generator) -> None:
     group = np.repeat([0, 1, 2], 20)
     features = 8 * rng.standard_normal((3, 70))[group] + rng.standard_normal((60, 70))

@@ -52,18 +52,18 @@ class Worker:
         return {"status": "refused", "reason": reason}
 
     def stop(self) -> None:
-        """End the process at once."""
-        if self.process is None:
+        """End the process at once; the thread that waits for an answer and the one that closes may both say so."""
+        process, self.process = self.process, None
+        if process is None:
             return
-        self.process.kill()
-        self.process.wait()
-        for stream in (self.process.stdin, self.process.stdout):
+        process.kill()
+        process.wait()
+        for stream in (process.stdin, process.stdout):
             if stream is not None:
                 try:
                     stream.close()
                 except OSError:
                     continue
-        self.process = None
 
     def _running(self) -> subprocess.Popen[str]:
         if self.process is None:
