@@ -135,7 +135,7 @@ def answers(
                 break
         for _ in workers:
             waiting.put(None)
-        for worker in workers:
+        for worker, thread in zip(workers, running, strict=True):
             worker.stop()
-        for thread in running:
             thread.join(timeout=10)
+            worker.stop()  # a job that was taken a moment before may have begun a new process
