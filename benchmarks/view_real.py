@@ -17,7 +17,7 @@ import numpy as np
 
 from sonometry.applications.view.classify import classify
 from sonometry.applications.view.config import ViewConfig
-from sonometry.applications.view.decide import Decision
+from sonometry.applications.view.decide import Decision, expected_in_clinic
 from sonometry.applications.view.labels import NONE
 from sonometry.applications.view.measure import decide_clip, frame_probabilities, load_networks
 from sonometry.applications.view.prepare import ContentSquare
@@ -63,9 +63,10 @@ def main() -> None:
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--weights", type=Path)
     parser.add_argument("--method", choices=("average", "vote", "temporal"), default="average")
+    parser.add_argument("--prior", choices=("even", "clinic"), default="even")
     options = parser.parse_args()
     options.out.mkdir(parents=True, exist_ok=True)
-    config = ViewConfig(method=options.method, weights=options.weights)
+    config = ViewConfig(method=options.method, prior=options.prior, weights=options.weights)
     networks = load_networks(config)
     tiles: dict[bool, list[np.ndarray]] = {True: [], False: []}
     counts: dict[str, list[tuple[bool, bool, bool]]] = {}
@@ -73,6 +74,7 @@ def main() -> None:
         cine = read_cine(path)
         scores = classify(cine, networks.frames, most_frames=60)
         frames = frame_probabilities(scores.logits, float(networks.frames.metadata["temperature"]))
+        frames = expected_in_clinic(frames) if options.prior == "clinic" else frames
         found: Decision = decide_clip(scores, frames, networks, config)
         is_right, is_named = found.label == truth, not found.reasons
         is_apical = found.label in ("A2C", "A3C", "A4C", "A5C")

@@ -8,7 +8,7 @@ import pytest
 from sonometry.applications.view.calibrate import clip_calibration, frame_calibration
 from sonometry.applications.view.classify import as_sequence
 from sonometry.applications.view.config import ViewConfig
-from sonometry.applications.view.decide import Calibration, decide, frame_probabilities, joined
+from sonometry.applications.view.decide import Calibration, decide, expected_in_clinic, frame_probabilities, joined
 from sonometry.applications.view.labels import CLASS_NAMES, NONE, EchoView, class_index
 from sonometry.applications.view.prepare import spread
 from sonometry.core.errors import DataError, UsageError
@@ -88,6 +88,15 @@ def test_always_answering_is_possible():
     assert not decide(clip, clip[None], Calibration(), 1.0).reasons
 
 
+def test_the_clinic_expects_four_chambers_three_times_as_often_as_five():
+    clip = probabilities(A4C=0.3, A5C=0.3, NONE=0.2)
+    adjusted = expected_in_clinic(clip)
+    by_name = dict(zip(CLASS_NAMES, adjusted, strict=True))
+    assert adjusted.sum() == pytest.approx(1)
+    assert by_name["NONE"] == pytest.approx(0.2)
+    assert by_name["A4C"] / by_name["A5C"] == pytest.approx(2478 / 794)
+
+
 def test_a_temperature_above_one_makes_frames_less_certain():
     logits = np.array([[4.0, 1, 0, 0, 0, 0, 0, 0, 0]])
     assert frame_probabilities(logits, 3.0).max() < frame_probabilities(logits, 1.0).max()
@@ -145,6 +154,7 @@ def test_a_short_clip_begins_again_for_the_network_over_time():
     ("options", "message"),
     [
         ({"method": "mean"}, "--method must be one of average, vote, temporal"),
+        ({"prior": "uniform"}, "--prior must be even or clinic"),
         ({"abstain_at": 1.5}, "--abstain-at must lie between 0 and 1"),
         ({"most_frames": 0}, "--most-frames must be 1 or more"),
     ],

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from sonometry.applications.view.labels import CLASS_NAMES, class_index
-from sonometry.applications.view.prepare import ContentSquare, few_frames, spread
+from sonometry.applications.view.prepare import ContentSquare, decoded_once, few_frames, spread
 from sonometry.core.application import Progress, no_progress
 from sonometry.core.cine import Cine
 from sonometry.core.errors import DataError
@@ -69,6 +69,7 @@ def in_order(logits: np.ndarray, names: tuple[str, ...]) -> np.ndarray:
 def classify(cine: Cine, network: Network, *, most_frames: int, progress: Progress = no_progress) -> ClipScores:
     """Scores of the frames of a clip; of at most `most_frames`, spread evenly."""
     names = class_names_of(network.metadata, network.name)
+    decoded_once(cine)
     prepare = preparation_of(network.metadata)(cine)
     chosen = spread(cine.n_frames, most_frames)
     logits, embeddings = [], []

@@ -10,6 +10,7 @@ from sonometry.core.errors import UsageError
 
 ClipMethod = Literal["average", "vote", "temporal"]
 METHODS: tuple[ClipMethod, ...] = ("average", "vote", "temporal")
+Prior = Literal["even", "clinic"]
 
 
 @dataclass(frozen=True)
@@ -33,6 +34,14 @@ class ViewConfig:
             "source": "El-Yaniv & Wiener 2010, JMLR 11:1605",
         },
     )
+    prior: Prior = field(
+        default="even",
+        metadata={
+            "help": "How often each view is expected: even, as the probabilities were calibrated, or clinic, as a "
+            "hospital recorded them in a month (four-chamber three times as often as five-chamber)",
+            "source": "echo view thesis, table 3.1",
+        },
+    )
     most_frames: int = field(
         default=240,
         metadata={
@@ -48,6 +57,8 @@ class ViewConfig:
     def __post_init__(self) -> None:
         if self.method not in METHODS:
             raise UsageError(f"--method must be one of {', '.join(METHODS)}; got {self.method}")
+        if self.prior not in ("even", "clinic"):
+            raise UsageError(f"--prior must be even or clinic, got {self.prior}")
         if not 0 <= self.abstain_at <= 1:
             raise UsageError(f"--abstain-at must lie between 0 and 1, got {self.abstain_at}")
         if self.most_frames < 1:

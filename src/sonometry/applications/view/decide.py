@@ -20,6 +20,19 @@ from sonometry.evaluation.calibration import as_logits, at_temperature
 LEAST_PROBABILITY = 0.5
 
 
+#: Sequences of each view in a month of one hospital; echo view thesis, table 3.1.
+CLINIC_CLIPS = {
+    EchoView.A2C: 676,
+    EchoView.A3C: 853,
+    EchoView.A4C: 2478,
+    EchoView.A5C: 794,
+    EchoView.PLAX: 2202,
+    EchoView.SAXBASAL: 1300,
+    EchoView.SAXMID: 1400,
+    EchoView.SUB4C: 456,
+}
+
+
 @dataclass(frozen=True)
 class Calibration:
     """How to read one method's scores: temperature, and the error above each confidence on held-out clips.
@@ -72,6 +85,18 @@ class Decision:
 def frame_probabilities(logits: np.ndarray, temperature: float) -> np.ndarray:
     """(K, 9) calibrated probabilities of frames."""
     return at_temperature(np.asarray(logits, np.float64), temperature)
+
+
+def expected_in_clinic(probabilities: np.ndarray) -> np.ndarray:
+    """Probabilities (..., 9) for views as often as a hospital records them; that of none stays.
+
+    Bayes' rule with the shares of `CLINIC_CLIPS` in place of even ones.
+    """
+    shares = np.array([CLINIC_CLIPS[view] for view in EchoView], float)
+    views = probabilities[..., : len(EchoView)] * shares
+    views *= (1 - probabilities[..., -1:]) / np.maximum(views.sum(axis=-1, keepdims=True), 1e-30)
+    adjusted: np.ndarray = np.concatenate([views, probabilities[..., -1:]], axis=-1)
+    return adjusted
 
 
 def joined(frames: np.ndarray, method: ClipMethod) -> np.ndarray:

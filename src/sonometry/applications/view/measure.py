@@ -17,8 +17,16 @@ from sonometry.applications.view.classify import (
     is_constant,
 )
 from sonometry.applications.view.config import ViewConfig
-from sonometry.applications.view.decide import Calibration, Decision, decide, frame_probabilities, joined
+from sonometry.applications.view.decide import (
+    Calibration,
+    Decision,
+    decide,
+    expected_in_clinic,
+    frame_probabilities,
+    joined,
+)
 from sonometry.applications.view.labels import CLASS_NAMES, NONE, EchoView
+from sonometry.applications.view.prepare import decoded_once
 from sonometry.core.application import Findings, Progress, no_progress
 from sonometry.core.cine import Cine
 from sonometry.core.errors import UsageError
@@ -73,10 +81,13 @@ def measure(
         raise UsageError(f"view needs a B-mode image or cine, got a {recording.kind}")
     networks = load_networks(config)
     method = networks.method(config)
+    decoded_once(recording)
     if is_constant(recording):
         return APPLICATION.withhold_all("the picture is constant: it shows nothing", method=method)
     scores = classify(recording, networks.frames, most_frames=config.most_frames, progress=progress)
     frames = frame_probabilities(scores.logits, float(networks.frames.metadata.get("temperature", 1.0)))
+    if config.prior == "clinic":
+        frames = expected_in_clinic(frames)
     decision = decide_clip(scores, frames, networks, config)
     return Findings(
         _measurements(decision, method), _fields(frames[scores.nearest]), _warnings(recording, networks, scores)
@@ -110,6 +121,7 @@ def decide_clip(scores: ClipScores, frames: np.ndarray, networks: Networks, conf
     if config.method == "temporal" and networks.clips is not None:
         logits = clip_logits(scores, networks.clips)
         clip = frame_probabilities(logits[None], calibration.temperature)[0]
+        clip = expected_in_clinic(clip) if config.prior == "clinic" else clip
         return decide(clip, frames, calibration, config.abstain_at, is_calibrated=True)
     return decide(joined(frames, config.method), frames, calibration, config.abstain_at)
 

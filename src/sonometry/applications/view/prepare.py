@@ -19,6 +19,8 @@ from sonometry.core.cine import Cine
 SIDE = 128
 #: Frames that are looked at to find the box of a clip.
 _LOOKED_AT = 5
+#: Recordings up to this size are held in memory as a whole.
+_HELD_BYTES = 512 << 20
 #: The content is searched for in a picture whose longer side is at most this.
 _SEARCH_SIDE = 208
 #: Share of the bright end of the grey levels above which a pixel may be content, and the least level.
@@ -67,7 +69,16 @@ class ContentSquare:
 
     def __call__(self, cine: Cine) -> Callable[[np.ndarray], np.ndarray]:
         box, scale = clip_box(cine), grey_scale(cine)
-        return lambda frame: square(box.cut(keep_sector(scale * frame, cine.sector)), self.side)
+        sector = None if cine.sector is None else box.cut(cine.sector)
+        if sector is not None and sector.all():
+            sector = None
+        return lambda frame: square(keep_sector(scale * box.cut(frame), sector), self.side)
+
+
+def decoded_once(cine: Cine) -> None:
+    """Decode all frames in order, and keep them, where they fit: frames one by one cost a search each in a video."""
+    if int(np.prod(cine.shape)) <= _HELD_BYTES:
+        _ = cine.pixels
 
 
 def clip_box(cine: Cine) -> Box:
@@ -165,7 +176,8 @@ def square(picture: np.ndarray, side: int = SIDE) -> np.ndarray:
     scale = side / max(rows, columns)
     size = (max(1, round(columns * scale)), max(1, round(rows * scale)))
     how = cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR
-    small = cv2.resize(np.ascontiguousarray(picture, dtype=np.float32), size, interpolation=how)
+    kept = picture if picture.dtype == np.uint8 else picture.astype(np.float32)
+    small = cv2.resize(np.ascontiguousarray(kept), size, interpolation=how)
     canvas = np.zeros((side, side), np.uint8)
     top, left = (side - size[1]) // 2, (side - size[0]) // 2
     canvas[top : top + size[1], left : left + size[0]] = np.clip(np.round(small), 0, 255)
