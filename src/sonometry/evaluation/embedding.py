@@ -10,6 +10,7 @@ import warnings
 
 import numpy as np
 import numpy.typing as npt
+from threadpoolctl import threadpool_limits  # type: ignore[import-untyped, import-not-found, unused-ignore]
 
 from sonometry.core.errors import DataError
 
@@ -44,7 +45,8 @@ def t_sne(features: Array, *, seed: int = 0) -> Array:
 
     _check(features)
     perplexity = min(30.0, (len(features) - 1) / 3)
-    with warnings.catch_warnings():
+    # Few items: threads that wait for one another cost more than they save, minutes on a busy machine.
+    with warnings.catch_warnings(), threadpool_limits(1):
         warnings.simplefilter("ignore")
         model = TSNE(2, perplexity=perplexity, init="pca", random_state=seed)
         points: Array = np.asarray(model.fit_transform(principal_components(features, seed=seed)), np.float64)
