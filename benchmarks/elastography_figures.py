@@ -1,4 +1,4 @@
-"""Pictures of docs/elastography/learned.md: strain by the truth, AM2D and the learned methods, and an arm in vivo.
+"""Pictures of docs/elastography/learned.md: strain by the truth, AM2D and sonometry, and an arm in vivo.
 
 python benchmarks/elastography_figures.py OUT [--arm FOLDER]
 
@@ -71,8 +71,7 @@ def main() -> None:
     options = parser.parse_args()
     options.out.mkdir(parents=True, exist_ok=True)
     for name, (make, seed) in PAIRS.items():
-        methods = ("am2d", "wu2018", "sonometry") if name == "paper" else METHODS
-        (options.out / f"learned_{name}.png").write_bytes(simulated(make(seed), methods))
+        (options.out / f"learned_{name}.png").write_bytes(simulated(make(seed), METHODS))
     for folder in options.arm:
         (options.out / f"learned_arm_{folder.name}.png").write_bytes(arm(folder, METHODS))
 
