@@ -84,7 +84,23 @@ def test_what_a_killed_run_left_half_written_is_removed(tmp_path):
 
 @pytest.mark.slow
 def test_a_run_that_was_killed_goes_on_to_the_same_files(tmp_path):
-    words = ["simulate", "view", "--n", "3", "--seed", "2", "--frames", "2", "--size-px", "64", "64", "--workers", "2"]
+    words = [
+        "simulate",
+        "view",
+        "--n",
+        "3",
+        "--seed",
+        "2",
+        "--clips",
+        "2",
+        "--frames",
+        "2",
+        "--size-px",
+        "64",
+        "64",
+        "--workers",
+        "2",
+    ]
 
     def started(folder: str) -> subprocess.Popen:
         command = [sys.executable, "-m", "sonometry", *words, "--out", folder]
