@@ -49,11 +49,11 @@ def score(manifest: Path, networks: Networks) -> tuple[list[ManifestRow], list[S
     return rows, clips
 
 
-def calibrate(manifest: Path, weights: Path | None) -> None:
-    """Write what is found on a cohort into the JSON of the weights."""
+def calibrate(manifests: list[Path], weights: Path | None) -> None:
+    """Write what is found on one or several cohorts into the JSON of the weights."""
     config = ViewConfig(weights=weights)
     frames = weights / f"{FRAMES}.onnx" if weights else shipped_weights(FRAMES)
-    _, clips = score(manifest, load_networks(config))
+    clips = [clip for manifest in manifests for clip in score(manifest, load_networks(config))[1]]
     write_calibration(frames, frame_calibration(clips))
     temporal = weights / f"{CLIPS}.onnx" if weights else shipped_weights(FRAMES).parents[1] / CLIPS / f"{CLIPS}.onnx"
     if not temporal.is_file():
@@ -129,7 +129,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("manifest", type=Path)
     parser.add_argument("--weights", type=Path)
-    parser.add_argument("--calibrate", type=Path, metavar="MANIFEST")
+    parser.add_argument("--calibrate", type=Path, nargs="+", metavar="MANIFEST")
     options = parser.parse_args()
     if options.calibrate:
         calibrate(options.calibrate, options.weights)
