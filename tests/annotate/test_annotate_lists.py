@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import uuid
 
 import numpy as np
@@ -10,7 +11,7 @@ import pytest
 from sonometry.annotate.agreement import results_of
 from sonometry.annotate.desk import Desk
 from sonometry.annotate.export import export
-from sonometry.annotate.work_lists import Work, WorkList
+from sonometry.annotate.work_lists import Target, Work, WorkList, _shuffled
 from sonometry.core.errors import DataError, UsageError
 from sonometry.io.annotations import read_annotations
 from sonometry.io.manifest import read_manifest
@@ -68,6 +69,13 @@ def test_every_reader_and_round_has_an_order_of_its_own_that_stays(desk):
         assert orders[who] == [t.key for t in desk.progress(one, *who)[0]]
     assert len({tuple(order) for order in orders.values()}) == 3
     assert len({tuple(sorted(order)) for order in orders.values()}) == 1
+
+
+def test_no_round_repeats_the_order_of_the_round_before():
+    targets = [Target(key, ()) for key in "ab"]
+    for reader in ("ann", "ben", "cleo"):
+        orders = [[t.key for t in _shuffled(targets, "list", reader, round_)] for round_ in range(1, 6)]
+        assert all(before != after for before, after in itertools.pairwise(orders))
 
 
 @pytest.mark.parametrize(

@@ -167,7 +167,16 @@ def targets_of(one: WorkList, catalogue: Catalogue, *, reader: str, round_: int)
     targets = [Target(key, tuple(members)) for key, members in groups.items()]
     if not one.is_blind:
         return targets
-    return sorted(targets, key=lambda target: _place(one.name, reader, round_, target.key))
+    return _shuffled(targets, one.name, reader, round_)
+
+
+def _shuffled(targets: list[Target], *reading: Any) -> list[Target]:
+    """The order of a reading (list, reader, round): random, the same every time, and never that of the round before."""
+    *whose, round_ = reading
+    ordered = sorted(targets, key=lambda target: _place(*reading, target.key))
+    if round_ > 1 and len(ordered) > 1 and ordered == _shuffled(targets, *whose, round_ - 1):
+        return [*ordered[1:], ordered[0]]
+    return ordered
 
 
 def target_of(one: WorkList, catalogue: Catalogue, key: str) -> Target | None:
