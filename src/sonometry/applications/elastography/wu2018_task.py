@@ -1,8 +1,8 @@
 """How the networks of Wu et al. 2018 are trained: patches at random from 40 simulated tissues, mean absolute error.
 
 The displacement network learns the motion that the global stretch left over, the strain network the strain beyond the
-mean from the displacement that the first network finds on the same tissues. A quarter as many other tissues, whose numbers
-are never touched by training, validate. Patches are a function of (seed, index).
+mean from the displacement that the first network finds on the same tissues. A quarter as many other tissues validate.
+Patches are a function of (seed, index).
 """
 
 from __future__ import annotations
