@@ -87,6 +87,11 @@ def test_a_resumed_run_ends_like_one_that_was_not_interrupted(tmp_path: Path) ->
     np.testing.assert_allclose(weights_of(tmp_path / "parts"), weights_of(tmp_path / "whole"), atol=1e-5)
 
 
+def test_a_run_shorter_than_the_first_validation_is_validated_at_its_end(tmp_path: Path) -> None:
+    result = train_task(Scaling(), tmp_path, config(3), options={}, progress=False)
+    assert np.isfinite(result.best)
+
+
 def test_a_folder_of_another_run_is_refused(tmp_path: Path) -> None:
     train_task(Scaling(), tmp_path, config(10), options={"width": 1}, progress=False)
     with pytest.raises(DataError, match="run with other options"):

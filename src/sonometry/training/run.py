@@ -191,7 +191,7 @@ def _trainer(folder: Path, config: TrainingConfig, callbacks: list[Callback], pr
     return lightning.Trainer(
         max_steps=config.steps,
         max_epochs=-1,
-        val_check_interval=config.validate_every,
+        val_check_interval=min(config.validate_every, config.steps),  # a short run is validated at its end
         check_val_every_n_epoch=None,
         gradient_clip_val=config.gradient_clip,
         accelerator=config.accelerator,
