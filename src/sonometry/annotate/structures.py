@@ -7,12 +7,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from sonometry.io.dicom_codes import VIEW_CODES
+from sonometry.applications.view.labels import NONE, EchoView
 
 #: Structures that are no contour.
 VIEW, PHASE, UNUSABLE, DONE, SCORE = "view", "phase", "unusable", "done", "score"
 #: A clip that shows none of the eight views, as manifests call it.
-NO_VIEW = "NONE"
+NO_VIEW = NONE
 PHASES = ("ED", "ES")
 #: Why a clip cannot be used; a choice and no free text, so that no name can be typed.
 UNUSABLE_REASONS = ("poor image", "wrong organ", "colour or Doppler", "names in the picture", "damaged", "other")
@@ -39,7 +39,7 @@ class ContourStructure:
 
 
 VIEWS = (
-    *(ViewChoice(name, code.meaning, str(number)) for number, (name, code) in enumerate(VIEW_CODES.items(), 1)),
+    *(ViewChoice(view, view.words.capitalize(), str(number)) for number, view in enumerate(EchoView, 1)),
     ViewChoice(NO_VIEW, "None of these views", "0"),
 )
 CONTOURS = (
