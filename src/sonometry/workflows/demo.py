@@ -18,7 +18,7 @@ from sonometry.workflows.progress import portion
 from sonometry.workflows.recordings import FORMATS, marked_simulated, write_recording
 from sonometry.workflows.simulate import simulated
 
-SEED = 1
+SEED = 2
 INTRODUCTION = (
     "One simulated recording of every kind, written in a format that scanners export, read back and measured. "
     "The exact truth is known, so that every result stands beside it."
