@@ -11,6 +11,7 @@ from sonometry.applications.elastography.studies import studies
 from sonometry.applications.elastography.study_ablation import DISPLACEMENT_VARIANTS, STRAIN_VARIANTS
 from sonometry.applications.elastography.study_pairs import Numbers, cached_numbers, mean_and_sd, numbers_of
 from sonometry.core.paper_study import StudyRequest
+from sonometry.io.facts import Facts
 from sonometry.workflows.study import study
 
 
@@ -46,6 +47,21 @@ def test_numbers_are_kept_and_not_measured_twice(tmp_path):
     first = cached_numbers(tmp_path / "a" / "b.json", make)
     assert cached_numbers(tmp_path / "a" / "b.json", make) == first
     assert len(calls) == 1
+
+
+def test_files_of_one_frame_in_one_folder_are_a_sequence(tmp_path):
+    frames = np.random.default_rng(0).standard_normal((2, 256, 16)).astype(np.float32)
+    facts = Facts(sampling_mhz=40.0, centre_mhz=6.0, pitch_mm=0.3)
+    paths = []
+    for folder, content in (("a", frames[0]), ("a", frames[1]), ("b", frames), ("c", frames[0])):
+        (tmp_path / folder).mkdir(exist_ok=True)
+        paths.append(tmp_path / folder / f"{len(paths)}.npy")
+        np.save(paths[-1], content)
+    request = StudyRequest(data=tuple(paths), cache=tmp_path / "partial", facts=facts)
+    found = study_results._recordings(request)
+    assert {title: len(recording.samples) for title, recording in found.items()} == {
+        "2.npy": 2, "0.npy to 1.npy": 2, "3.npy": 1,
+    }  # fmt: skip
 
 
 def test_mean_and_deviation_are_printed_as_in_the_paper():

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -31,6 +33,7 @@ from sonometry.core.measurement import Measurement, Status
 from sonometry.core.paper_study import Cell, StudyRequest, StudyResult, Table
 from sonometry.core.report import Figure
 from sonometry.core.rf import RFFrames
+from sonometry.core.study import Recording
 from sonometry.io.read import read
 
 Methods = tuple[tuple[str, ElastographyConfig], ...]
@@ -138,25 +141,21 @@ def _plain_row(name: str, values: list[Numbers]) -> tuple[Cell, ...]:
 def table2(request: StudyRequest) -> StudyResult:
     """SNRe and CNRe of the user's recordings, each measured as `sonometry measure` does."""
     chosen, left_out = able_methods(METHODS[:3], request)
+    recordings = _recordings(request)
     rows: list[tuple[Cell, ...]] = []
     cases: list[tuple[Cell, ...]] = []
     figures: list[Figure] = []
     for name, config in chosen:
         config = replace(config, formula="paper", sequence=False)
         values: list[tuple[float, ...]] = []
-        for k, path in enumerate(request.data):
-            request.progress(k / len(request.data), f"{name}: recording {k + 1} of {len(request.data)}")
-            recording = read(path, facts=request.facts) if request.facts is not None else read(path)
-            if not isinstance(recording, RFFrames):
-                raise DataError(f"{path.name} holds no RF frames; table2 needs beam-formed RF")
+        for k, (title, recording) in enumerate(recordings.items()):
+            request.progress(k / len(recordings), f"{name}: recording {k + 1} of {len(recordings)}")
             findings = measure(recording, config)
             numbers = {m.name: m for m in findings.measurements}
-            cases.append((path.name, name, *(_told(numbers[key]) for key in _TOLD), _why(numbers["cnr_e"])))
+            cases.append((title, name, *(_told(numbers[key]) for key in _TOLD), _why(numbers["cnr_e"])))
             if numbers["cnr_e"].value is not None:
                 values.append(tuple(float(str(numbers[key].value)) for key in _RATIOS))
-            figures += study_figures.recording_figure(
-                recording, findings, config, f"{name} {k}", f"{path.name}: {name}"
-            )
+            figures += study_figures.recording_figure(recording, findings, config, f"{name} {k}", f"{title}: {name}")
         table = np.array(values).reshape(-1, len(_RATIOS))
         shown = [mean_and_sd(table[:, i], ".3g") if len(table) else None for i in range(len(_RATIOS))]
         rows.append((f"{name}, your recordings", len(table), *shown))
@@ -168,6 +167,34 @@ def table2(request: StudyRequest) -> StudyResult:
     )
     note = "The paper's phantom and patient data were never published: its rows can only be set beside yours."
     return StudyResult(tables, tuple(figures), (INFERRED, note, *left_out))
+
+
+def _recordings(request: StudyRequest) -> dict[str, RFFrames]:
+    """The user's recordings by what the tables call them; files of one frame in one folder are one sequence."""
+    facts: dict[str, Any] = {} if request.facts is None else {"facts": request.facts}
+    found: dict[str, RFFrames] = {}
+    single: dict[Path, list[Path]] = {}
+    for path in request.data:
+        recording = _rf(read(path, **facts), path.name)
+        if len(recording.samples) == 1:
+            single.setdefault(path.parent, []).append(path)
+        else:
+            found[_free(path.name, found)] = recording
+    for paths in single.values():
+        title = paths[0].name if len(paths) == 1 else f"{paths[0].name} to {paths[-1].name}"
+        found[_free(title, found)] = _rf(read(*paths, **facts), title)
+    return found
+
+
+def _rf(recording: Recording, name: str) -> RFFrames:
+    if not isinstance(recording, RFFrames):
+        raise DataError(f"{name} holds no RF frames; table2 needs beam-formed RF")
+    return recording
+
+
+def _free(title: str, taken: Mapping[str, RFFrames]) -> str:
+    """`title`, numbered where files of several folders are called alike."""
+    return title if title not in taken else f"{title} ({len(taken) + 1})"
 
 
 _RATIOS = ("snr_e_db", "cnr_e_db", "snr_e", "cnr_e")
