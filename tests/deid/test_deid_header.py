@@ -139,6 +139,15 @@ def test_the_serial_number_beside_the_probe_goes(clean, header):
     assert clean(header(TransducerData=["C5-1", "SN 998877"])).TransducerData == "C5-1"
 
 
+def test_a_number_under_a_tag_that_was_damaged_goes(clean, header):
+    """One bit makes Patient ID (0010,0020) Scanning Sequence (0018,0020), whose code strings may be digits."""
+    original = header(ScanningSequence="006452623", ScanMode="2D")
+    del original.PatientID
+    cleaned = clean(original)
+    assert "006452623" not in _all_text(cleaned)
+    assert "ScanningSequence" not in cleaned or not cleaned.ScanningSequence
+
+
 def test_local_codes_go_and_published_ones_stay(clean, header):
     local, public = Dataset(), Dataset()
     local.CodeValue, local.CodingSchemeDesignator, local.CodeMeaning = "X", "99ROOM", "Dr Stern"

@@ -29,6 +29,8 @@ from sonometry.deid.values import capped_age, cleaned_text, dummy, shifted
 #: Deeper nesting is not read: no ultrasound image needs it, and it can exhaust the stack.
 MAX_DEPTH = 12
 _CODE_STRING = re.compile(r"[A-Z0-9_ ]{0,16}")
+#: No defined term holds a long number; a patient's number under a damaged tag does.
+_LONG_NUMBER = re.compile(r"[0-9]{5}")
 #: Code strings that every image must have: kept even if a patient is called like one.
 _REQUIRED_CODES = frozenset({"Modality", "PhotometricInterpretation", "ImageType", "SpecificCharacterSet"})
 #: CID 7050 De-identification Method, coding scheme DCM.
@@ -196,7 +198,7 @@ class _Cleaner:
     def _code_string(self, text: str, keyword: str) -> str | None:
         if keyword == "SpecificCharacterSet":
             return text if re.fullmatch(r"[A-Z0-9_ ]{0,16}", text) else None
-        if not _CODE_STRING.fullmatch(text):
+        if not _CODE_STRING.fullmatch(text) or _LONG_NUMBER.search(text):
             return None
         return text if keyword in _REQUIRED_CODES or not self.identity.is_in(text) else None
 
