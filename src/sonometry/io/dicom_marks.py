@@ -29,7 +29,7 @@ from sonometry.io.atomic import write_atomic
 from sonometry.io.dicom_codes import PRIVATE_SCHEME, VIEW_CODES, unit_code, value_code
 from sonometry.io.dicom_header import lenient_pydicom
 from sonometry.io.dicom_identity import MANUFACTURER, SourceIdentity, new_uid
-from sonometry.io.dicom_report import ULTRASOUND, evidence_of, name_source_class
+from sonometry.io.dicom_report import ULTRASOUND, evidence_of, name_source_class, private_scheme
 from sonometry.io.dicom_segmentation import REGION_CODES, reader_name, source_of
 from sonometry.io.sniff import check_readable
 from sonometry.numerics.polygons import polygon_area_px
@@ -83,7 +83,6 @@ def read_marks(path: Path | str, *, clip_key: str) -> tuple[Annotation, ...]:
 
 
 def _document(clip: AnnotatedClip, identity: SourceIdentity) -> Any:
-    from highdicom.coding_schemes import CodingSchemeIdentificationItem
     from highdicom.sr import ComprehensiveSR
 
     evidence = evidence_of(identity)
@@ -101,13 +100,7 @@ def _document(clip: AnnotatedClip, identity: SourceIdentity) -> Any:
         software_versions=library_version("sonometry") or "unknown",
         series_description=f"Sonometry marks, round {clip.round}",
         is_complete=True,
-        coding_schemes=[
-            CodingSchemeIdentificationItem(
-                designator=PRIVATE_SCHEME,
-                name="Sonometry names of measurements and categories",
-                responsible_organization="The Sonometry developers",
-            )
-        ],
+        coding_schemes=[private_scheme()],
         specific_character_set="ISO_IR 192",
     )
     name_source_class(document, identity)

@@ -55,7 +55,6 @@ def write_structured_report(report: Report, source_dicom: Path, path: Path) -> N
 
 
 def _document(report: Report, identity: SourceIdentity) -> Any:
-    from highdicom.coding_schemes import CodingSchemeIdentificationItem
     from highdicom.sr import ComprehensiveSR
 
     document = ComprehensiveSR(
@@ -70,13 +69,7 @@ def _document(report: Report, identity: SourceIdentity) -> Any:
         software_versions=report.provenance.get("sonometry") or "unknown",
         series_description=f"Sonometry {report.application}"[:64],
         is_complete=True,
-        coding_schemes=[
-            CodingSchemeIdentificationItem(
-                designator=PRIVATE_SCHEME,
-                name="Sonometry names of measurements and categories",
-                responsible_organization="The Sonometry developers",
-            )
-        ],
+        coding_schemes=[private_scheme()],
         specific_character_set="ISO_IR 192",
     )
     name_source_class(document, identity)
@@ -180,3 +173,14 @@ def _comment(text: str) -> sr.TextContentItem:
     from highdicom import sr
 
     return sr.TextContentItem(COMMENT, text, sr.RelationshipTypeValues.CONTAINS)
+
+
+def private_scheme() -> Dataset:
+    """What a report tells of Sonometry's own codes (PS3.3 C.12.1.1.3)."""
+    from highdicom.coding_schemes import CodingSchemeIdentificationItem
+
+    return CodingSchemeIdentificationItem(
+        designator=PRIVATE_SCHEME,
+        name="Sonometry names of measurements and categories",
+        responsible_organization="The Sonometry developers",
+    )
