@@ -14,7 +14,7 @@ from sonometry.applications import application
 from sonometry.core import DataError, UsageError
 from sonometry.io.read import read
 from sonometry.workflows.cohort import Subject, simulate_cohort
-from sonometry.workflows.parallel import unordered
+from sonometry.core.parallel import unordered
 from sonometry.workflows.simulate import simulation_of
 
 pytestmark = pytest.mark.usefixtures("third_party")

@@ -24,7 +24,7 @@ from sonometry.io.atomic import atomic_dir, write_atomic
 from sonometry.io.manifest import ManifestRow, read_manifest, write_manifest
 from sonometry.workflows.config import Configuration
 from sonometry.workflows.output import check_directory, sole_writer
-from sonometry.workflows.parallel import unordered
+from sonometry.core.parallel import unordered
 from sonometry.workflows.recordings import device_of, write_recording
 from sonometry.workflows.simulate import check_seed, settings_of, simulated, simulation_of
 

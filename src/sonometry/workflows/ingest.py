@@ -22,7 +22,7 @@ from sonometry.deid.keys import open_key
 from sonometry.deid.places import Places
 from sonometry.io.atomic import write_atomic
 from sonometry.io.manifest import Manifest, ManifestRow, read_manifest, write_manifest
-from sonometry.workflows.parallel import unordered
+from sonometry.core.parallel import unordered
 
 MANIFEST, FORMER = "manifest.csv", "manifest.former.csv"
 UNREADABLE, DUPLICATES = "unreadable.csv", "duplicates.csv"

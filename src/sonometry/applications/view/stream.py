@@ -7,10 +7,12 @@ resumed run finds what it had. What carries a network from simulation to real cl
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import lru_cache, partial
 from itertools import islice
+from multiprocessing import parent_process
 from pathlib import Path
 
 import cv2
@@ -20,6 +22,7 @@ from sonometry.applications.view.distractors import distractor
 from sonometry.applications.view.labels import NONE, EchoView
 from sonometry.applications.view.marks import draw_marks
 from sonometry.applications.view.prepare import SIDE, Box, content_box
+from sonometry.core.parallel import unordered
 from sonometry.io.atomic import atomic_file
 from sonometry.simulation.appearance import RANDOM, VENDORS
 from sonometry.simulation.phantoms.heart import ANYTHING, OtherPicture, OtherView, View, frames
@@ -74,17 +77,31 @@ class Pool:
 
     def item(self, block: int, index: int) -> Pooled:
         """Number `index` of a block, which is made first when it is not there."""
-        images, labels, boxes = self._block(block)
-        return Pooled(images[index], str(labels[index]), Box(*(int(v) for v in boxes[index])))
-
-    def _block(self, block: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        path = self.folder / f"{self.seed}-{block:06d}.npy"
+        path = self._path(block)
         if not path.exists():
-            self._write(block, path)
-        return _opened(path)
+            self._write(block)
+        labels, boxes = _facts(path)
+        # Opened anew every time: a pool has more blocks than a process may hold open files.
+        image = np.array(np.load(path, mmap_mode="r")[index])
+        return Pooled(image, str(labels[index]), Box(*(int(v) for v in boxes[index])))
 
-    def _write(self, block: int, path: Path) -> None:
+    def fill(self, n_blocks: int) -> None:
+        """Make those of the first blocks that are not there, on all cores when they are many."""
+        missing = [block for block in range(n_blocks) if not self._path(block).exists()]
+        workers = min(os.cpu_count() or 1, len(missing))
+        if workers < 2 or parent_process() is not None:
+            for block in missing:
+                self._write(block)
+            return
+        for _ in unordered(partial(_write_alone, self), missing, workers=workers):
+            pass
+
+    def _path(self, block: int) -> Path:
+        return self.folder / f"{self.seed}-{block:06d}.npy"
+
+    def _write(self, block: int) -> None:
         made = self.make(np.random.default_rng([_STREAM, self.seed, block]), self.vendors)
+        path = self._path(block)
         path.parent.mkdir(parents=True, exist_ok=True)
         facts = path.with_suffix(".npz")
         boxes = np.array([[p.box.top, p.box.bottom, p.box.left, p.box.right] for p in made])
@@ -94,10 +111,17 @@ class Pool:
             np.save(stream, np.stack([p.image for p in made]))
 
 
-@lru_cache(maxsize=1024)
-def _opened(path: Path) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def _write_alone(pool: Pool, block: int) -> None:
+    """One of several processes makes a block with one thread."""
+    cv2.setNumThreads(1)
+    pool._write(block)
+
+
+@lru_cache(maxsize=16384)
+def _facts(path: Path) -> tuple[np.ndarray, np.ndarray]:
+    """Labels and boxes of a block."""
     with np.load(path.with_suffix(".npz")) as facts:
-        return np.load(path, mmap_mode="r"), facts["labels"], facts["boxes"]
+        return facts["labels"], facts["boxes"]
 
 
 def make_frames(rng: np.random.Generator, vendors: Sequence[str] | None) -> list[Pooled]:

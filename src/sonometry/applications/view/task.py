@@ -68,11 +68,14 @@ class ViewTask:
 
     def training_data(self, *, seed: int, n_samples: int, first: int) -> Dataset[Any]:
         pool = Pool(self.folder, _TRAINING_SEEDS + seed, training_vendors(), make_frames)
+        pool.fill(self.config.first_blocks)
         return SimulatedFrames(pool, self.config, seed, n_samples, first)
 
     def validation_data(self) -> Dataset[Any]:
         pool = Pool(self.folder, VALIDATION_SEED, training_vendors(), make_frames)
-        return ValidationFrames(pool, self.config.n_validation)
+        frames = ValidationFrames(pool, self.config.n_validation)
+        pool.fill(frames.n_blocks)
+        return frames
 
     def losses(self, network: nn.Module, batch: Mapping[str, torch.Tensor]) -> dict[str, torch.Tensor]:
         """Cross-entropy with smoothed labels; also the plain one and the accuracy."""
@@ -101,6 +104,7 @@ class ClipTask:
 
     def training_data(self, *, seed: int, n_samples: int, first: int) -> Dataset[Any]:
         pool = Pool(self.folder, _TRAINING_SEEDS + seed, training_vendors(), make_clips)
+        pool.fill(self.config.first_blocks)
         source = ClipSource(self.frame_weights, self.config.first_blocks, self.config.reuse, self.config.variations)
         return SimulatedClips(pool, source, seed, n_samples, first)
 
@@ -108,6 +112,7 @@ class ClipTask:
         pool = Pool(self.folder, VALIDATION_SEED, training_vendors(), make_clips)
         n_clips = max(CLIP_BLOCK, self.config.n_validation // 10)
         source = ClipSource(self.frame_weights, -(-n_clips // CLIP_BLOCK), n_clips, 2)
+        pool.fill(source.first_blocks)
         return SimulatedClips(pool, source, VALIDATION_SEED, 5 * n_clips, 0)
 
     def losses(self, network: nn.Module, batch: Mapping[str, torch.Tensor]) -> dict[str, torch.Tensor]:
