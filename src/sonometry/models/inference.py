@@ -47,9 +47,12 @@ def shipped_weights(name: str) -> Path:
     return path
 
 
-def load_network(path: Path) -> Network:
-    """The network of an ONNX file (or of the folder that holds one), checked against the JSON beside it."""
-    return _load(*_located(path))
+def load_network(path: Path, *, threads: int = 0) -> Network:
+    """The network of an ONNX file (or of the folder that holds one), checked against the JSON beside it.
+
+    threads : that it runs on; as many as there are cores when 0.
+    """
+    return _load(*_located(path), threads)
 
 
 def _located(path: Path) -> tuple[Path, float]:
@@ -67,13 +70,13 @@ def _located(path: Path) -> tuple[Path, float]:
 
 
 @lru_cache(maxsize=8)
-def _load(path: Path, changed: float) -> Network:
+def _load(path: Path, changed: float, threads: int) -> Network:
     metadata = _metadata(path)
     data = path.read_bytes() if path.is_file() else b""
     digest = hashlib.sha256(data).hexdigest()
     if metadata.get("onnx_sha256") != digest:
         raise DataError(f"{path.name} is damaged or not the file its .json describes; copy both again")
-    return Network(str(metadata["name"]), metadata, digest, _session(path, data))
+    return Network(str(metadata["name"]), metadata, digest, _session(path, data, threads))
 
 
 def _metadata(path: Path) -> dict[str, Any]:
@@ -96,11 +99,13 @@ def _metadata(path: Path) -> dict[str, Any]:
     return metadata
 
 
-def _session(path: Path, data: bytes) -> Any:
+def _session(path: Path, data: bytes, threads: int) -> Any:
     import onnxruntime
 
     onnxruntime.set_default_logger_severity(3)
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = threads
     try:
-        return onnxruntime.InferenceSession(data, providers=["CPUExecutionProvider"])
+        return onnxruntime.InferenceSession(data, options, providers=["CPUExecutionProvider"])
     except Exception as error:  # onnxruntime has no common base class for its errors
         raise DataError(f"{path.name} is not a network that onnxruntime can read; copy the weights again") from error

@@ -16,7 +16,18 @@ from sonometry.applications.elastography.study_ablation import (  # noqa: E402
     Variant,
 )
 from sonometry.applications.elastography.task_config import TaskConfig  # noqa: E402
-from sonometry.applications.elastography.wu2018_task import PatchTask, RandomPatches, Tissue, dense_sizes  # noqa: E402
+from sonometry.applications.elastography.wu2018_task import (  # noqa: E402
+    PLACE,
+    PatchTask,
+    RandomPlaces,
+    TissuePatches,
+    dense_sizes,
+)
+from sonometry.applications.elastography.wu2018_tissues import (  # noqa: E402
+    Tissue,
+    tissues_of_displacement,
+    tissues_of_strain,
+)
 from sonometry.core.errors import DataError  # noqa: E402
 from sonometry.models.wu2018 import LocallyConnected, PatchNetwork, absolute_errors  # noqa: E402
 
@@ -96,16 +107,60 @@ def test_the_paper_has_64_32_and_1_units():
     ]
 
 
-def test_patches_are_a_function_of_seed_and_index(tmp_path):
+def test_places_are_a_function_of_seed_and_index():
+    first, later = RandomPlaces(range(2, 5), 64, 1, 5, 0), RandomPlaces(range(2, 5), 64, 1, 2, 3)
+    for name in PLACE:
+        np.testing.assert_array_equal(first[4][name], later[1][name])
+        assert not np.array_equal(first[0][name], first[1][name])
+    assert set(first[0]["tissue"]) == {2, 3, 4}
+
+
+@pytest.mark.parametrize("n_channels", [1, 2])
+def test_patches_cut_in_training_are_those_of_inference(n_channels):
     rng = np.random.default_rng(0)
     tissues = [
-        Tissue(rng.standard_normal((2, 100, 30)).astype(np.float32), rng.standard_normal((100, 30))) for _ in range(2)
+        Tissue(rng.standard_normal((n_channels, 40, 30)).astype(np.float32), rng.standard_normal((40, 30)))
+        for _ in range(3)
     ]
-    task = patch_task(tmp_path)
-    first, later = RandomPatches(tissues, task, 1, 5, 0), RandomPatches(tissues, task, 1, 2, 3)
-    np.testing.assert_array_equal(first[4]["patches"], later[1]["patches"])
-    assert first[0]["patches"].shape == (64, 2, 71, 9)
-    assert not np.array_equal(first[0]["target"], first[1]["target"])
+    places = tuple(torch.from_numpy(rng.integers(n, size=50)) for n in (3, 40, 30))
+    found = TissuePatches(tissues, (7, 5)).at(*places)
+    for k, (tissue, row, column) in enumerate(zip(*(p.tolist() for p in places), strict=True)):
+        expected = wu2018.windows(tissues[tissue].images, (7, 5))[row, column]
+        np.testing.assert_array_equal(found["patches"][0, k].numpy(), wu2018.centred(expected[None])[0])
+        assert found["target"][0, k] == pytest.approx(tissues[tissue].answer[row, column])
+
+
+def test_training_and_validation_do_not_share_tissues(tmp_path):
+    task = patch_task(tmp_path, tissues=8)
+    training, validation = task.training_data(seed=1, n_samples=1, first=0), task.validation_data()
+    assert (list(training.numbers), list(validation.numbers)) == (list(range(8)), [8, 9])
+
+
+def test_both_networks_learn_from_the_same_kept_simulation(tmp_path, monkeypatch):
+    """The second stage reads what the first one made, and what the first network finds is found once."""
+    from sonometry.applications.elastography import wu2018_tissues
+    from sonometry.models.inference import shipped_weights
+
+    first = tissues_of_displacement(tmp_path, [12_345])[0]
+    weights = shipped_weights(wu2018.DISPLACEMENT_WEIGHTS)
+    monkeypatch.setattr(wu2018_tissues, "paper_pair", None)
+    second = tissues_of_strain(tmp_path, [12_345], weights)[0]
+    monkeypatch.setattr(wu2018_tissues, "predicted_displacement", None)
+    again = tissues_of_strain(tmp_path, [12_345], weights)[0]
+    assert (first.images.shape, second.images.shape) == ((2, *wu2018.SIZE), (1, *wu2018.SIZE))
+    assert first.answer.shape == second.answer.shape == wu2018.SIZE
+    np.testing.assert_array_equal(second.images, again.images)
+    # The motion that is left, in units of 2 samples, and strain beyond its mean, in units of 1 %: both are small.
+    assert 0.01 < np.abs(first.answer).mean() < 2
+    assert 0.01 < np.abs(second.answer).mean() < 2
+
+
+@pytest.mark.slow
+def test_tissues_made_in_processes_are_those_made_in_one(tmp_path):
+    seeds = [12_345, 12_346, 12_347, 12_348]
+    together = tissues_of_displacement(tmp_path / "together", seeds)
+    alone = tissues_of_displacement(tmp_path / "alone", seeds[:1])
+    np.testing.assert_array_equal(together[0].images, alone[0].images)
 
 
 @pytest.mark.slow

@@ -125,7 +125,7 @@ class _Bench:
         run = importlib.import_module("sonometry.training.run")
         options = importlib.import_module("sonometry.training.config")
         task = importlib.import_module("sonometry.applications.elastography.wu2018_task").PatchTask(
-            config, folder, tissue_folder=self.request.cache / f"tissues-{config.network}"
+            config, folder, tissue_folder=self.request.cache / "tissues"
         )
         steps = self.size.steps
         training = options.TrainingConfig(

@@ -61,6 +61,13 @@ class TaskConfig:
         default=24, metadata=_about("Held-out pairs that the standard deviations are calibrated on; 0 leaves them")
     )
     tissues: int = field(default=40, metadata=_about("Of the paper's networks: simulated pairs that patches come from"))
+    tissue_folder: str = field(
+        default="",
+        metadata=_about(
+            "Of the paper's networks: folder that keeps the simulated tissues, so that both networks can share them; "
+            "in the run folder when empty"
+        ),
+    )
     patches: int = field(default=512, metadata=_about("Of the paper's networks: patches of one sample of a batch"))
     patch_rows: int | None = field(
         default=None, metadata=_about("Height of a patch; the paper's 71 (displacement) or 61 (strain) when absent")

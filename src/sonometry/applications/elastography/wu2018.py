@@ -30,8 +30,8 @@ GRID = (8, 2)
 DISPLACEMENT_PATCH, STRAIN_PATCH = (71, 9), (61, 9)
 #: One unit of the networks' outputs: samples of the resized image, and strain. Input of the second, samples.
 DISPLACEMENT_UNIT, STRAIN_UNIT, INPUT_UNIT = 2.0, 0.01, 0.5
-#: Patches that are evaluated at once.
-_CHUNK = 2048
+#: Patches that are evaluated at once, few enough that their maps stay in the cache of a core.
+_CHUNK = 256
 
 
 @dataclass(frozen=True, eq=False)
