@@ -80,7 +80,8 @@ class ViewTask:
     def losses(self, network: nn.Module, batch: Mapping[str, torch.Tensor]) -> dict[str, torch.Tensor]:
         """Cross-entropy with smoothed labels; also the plain one and the accuracy."""
         image, label = batch["image"].flatten(0, -4), batch["label"].flatten()
-        scores = network(image.contiguous(memory_format=torch.channels_last))
+        grey = image.float().div(255).contiguous(memory_format=torch.channels_last)
+        scores = network(grey)
         return classification_losses(scores.float(), label, self.config.label_smoothing)
 
     def export(self, network: nn.Module, folder: Path, *, recipe: Mapping[str, Any]) -> None:
@@ -227,8 +228,8 @@ def _loaded(path: Path) -> np.ndarray:
 
 
 def as_sample(picture: np.ndarray, label: str) -> Sample:
-    """Picture (1, side, side) in 0-1 as the network takes it, and its class."""
-    return {"image": picture[None].astype(np.float32) / 255, "label": np.asarray(class_index(label), np.int64)}
+    """Picture (1, side, side) uint8, a quarter of what travels to the network as 0-1, and its class."""
+    return {"image": picture[None], "label": np.asarray(class_index(label), np.int64)}
 
 
 def _varied_alike(pooled: Pooled, seed: list[int]) -> np.ndarray:
