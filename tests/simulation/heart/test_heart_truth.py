@@ -129,9 +129,11 @@ def test_segments_cover_the_muscle_and_nothing_else(clip):
 def test_centreline_runs_within_the_muscle_of_every_frame(clip):
     for mask, line in zip(clip.truth["mask"], clip.truth["centreline_px"], strict=True):
         at = np.round(line).astype(int)
-        inside = (at[:, 0] >= 0) & (at[:, 0] < 160) & (at[:, 1] >= 0) & (at[:, 1] < 160)
+        inside = (at >= 0).all(axis=1) & (at < 160).all(axis=1)
+        inside[inside] = clip.recording.sector[at[inside, 0], at[inside, 1]]
         values = mask[at[inside, 0], at[inside, 1]]
-        assert (values == 2).mean() > 0.85  # basal ends may lie on the border, and the sector may cut the wall
+        assert inside.mean() > 0.7  # the sector may cut the wall
+        assert (values == 2).mean() > 0.95  # basal ends may lie on the border
 
 
 def test_four_chamber_centreline_starts_at_the_septum_and_ends_at_the_lateral_wall():
@@ -207,7 +209,7 @@ def test_stream_gives_frames_with_masks_of_the_asked_views():
     for frame in (next(stream) for _ in range(4)):
         assert frame.image.shape == frame.mask.shape == (64, 64)
         assert frame.view is View.A4C
-        assert (frame.mask == 1).sum() > 50
+        assert (frame.mask == 1).sum() > 25
 
 
 @pytest.mark.parametrize("picture", list(OtherPicture))

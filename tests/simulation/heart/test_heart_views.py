@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -9,8 +11,10 @@ from sonometry.simulation.echo.beams import Raster
 from sonometry.simulation.phantoms.heart.chambers import build_chambers
 from sonometry.simulation.phantoms.heart.drift import sample_drift
 from sonometry.simulation.phantoms.heart.motion import END_DIASTOLE, HeartMotion
-from sonometry.simulation.phantoms.heart.parameters import HeartParameters
+from sonometry.simulation.phantoms.heart.parameters import HeartParameters, sample_parameters
 from sonometry.simulation.phantoms.heart.poses import APICAL, NOMINAL, OtherView, View, place_probe
+from sonometry.simulation.phantoms.heart.shape import build_shape
+from sonometry.simulation.phantoms.heart.solids import around
 from sonometry.simulation.phantoms.heart.truth import pixel_truth
 
 
@@ -142,3 +146,52 @@ def test_swing_and_breathing_move_the_section_but_not_the_first_moment(chambers)
     later = drift.pose(pose, 0.4, 1.0)
     assert 1e-4 < np.linalg.norm(later.origin_m - pose.origin_m) < 0.02
     np.testing.assert_allclose(later.axes @ later.axes.T, np.eye(3), atol=1e-12)
+
+
+@pytest.mark.parametrize("view", [View.A4C, View.A5C])
+def test_four_and_five_chambers_are_told_by_the_aortic_valve_whatever_the_variation(view):
+    """A4C passes behind the aortic annulus, A5C cuts it well inside and shows the left atrium too."""
+    for seed in range(12):
+        heart = build_chambers(HeartMotion(sample_parameters(np.random.default_rng(seed))))
+        pose = place_probe(view, heart, np.random.default_rng(seed))
+        passing = abs(pose.elevation_of(heart, heart.aorta.frame.origin_m)) / heart.aorta.annulus_m
+        assert passing > 0.8 if view is View.A4C else passing < 0.75
+        lateral, axial = np.meshgrid(np.arange(-0.08, 0.08, 2e-3), np.arange(0.0, pose.depth_m, 2e-3))
+        d = heart.distances(heart.motion.to_material(pose.to_heart(lateral, axial), END_DIASTOLE))
+        assert (d.left_atrium < 0).sum() > 40
+
+
+def test_a_hole_in_the_septum_makes_one_of_the_atria():
+    heart = build_chambers(HeartMotion(HeartParameters(shape_seed=3)))
+    level = np.array([0.0, 0.0, -20e-3])
+    middle = heart.septum_at_m * around(207.0) + level
+    points = tuple(np.array([v]) for v in middle)
+
+    def atria(chambers):
+        d = chambers.distances(heart.motion.material(points))
+        return float(d.left_atrium[0]), float(d.right_atrium[0])
+
+    closed, opened = (replace(heart, defect=d, sinus=None) for d in (None, (middle, 8e-3)))
+    closed, opened = (replace(c, unevenness_m=0.0) for c in (closed, opened))
+    assert min(atria(closed)) > 0
+    assert max(atria(opened)) < 0
+
+
+def test_a_loaded_right_heart_is_wide_and_flattens_the_septum():
+    shapes = [build_shape(HeartParameters(shape_seed=s, right_heart_scale=k)) for s in range(20) for k in (1.0, 1.7)]
+    normal, loaded = shapes[::2], shapes[1::2]
+    assert np.mean([s.oval[0] for s in loaded]) < np.mean([s.oval[0] for s in normal]) - 0.04
+    assert np.mean([s.right_width_m for s in loaded]) > 1.5 * np.mean([s.right_width_m for s in normal])
+    assert all(s.right_length_m < s.epi_length_m for s in shapes)
+    volumes = [s.cavity_volume_m3() for s in shapes]
+    np.testing.assert_allclose(volumes, HeartParameters().end_diastolic_volume_m3, rtol=1e-9)
+
+
+def test_a_dead_apex_thins_and_may_bulge():
+    function = (1.0,) * 12 + (0.0,) * 5
+    shapes = [build_shape(HeartParameters(shape_seed=s, segment_function=function)) for s in range(20)]
+    plain = [build_shape(HeartParameters(shape_seed=s)) for s in range(20)]
+    assert np.mean([s.epi_length_m / s.length_m for s in shapes]) < np.mean(
+        [s.epi_length_m / s.length_m for s in plain]
+    )
+    assert max(s.bulletness for s in shapes) > 1 > max(s.bulletness for s in plain)

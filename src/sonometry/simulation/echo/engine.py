@@ -18,6 +18,8 @@ from sonometry.simulation.echo.settings import Acquisition, Display
 from sonometry.simulation.echo.speckle import VOXEL_CORRELATION, crop_noise, material_noise
 
 _FLOOR = 1e-9
+#: At least this share of the samples below the near field is shown brighter than this.
+_LIT_SHARE, _LIT = 0.14, 0.1
 #: Share of the echo of a surface across the beam that is the same for neighbouring beams: a line, not speckle.
 _COHERENT = 0.8
 
@@ -59,9 +61,8 @@ class EchoEngine:
         level = 10 * namespace(power).log10(power + _FLOOR)
         if self.reference_db is None:
             first = level if level.ndim == 2 else level[0, ...]
-            percentile = self.acquisition.display.reference_percentile
             first = first if isinstance(first, np.ndarray) else np.asarray(first.cpu())
-            self.reference_db = float(np.percentile(first, percentile))
+            self.reference_db = _reference_db(first, self.acquisition.display)
         return compress(level, self.acquisition.display, self.reference_db)
 
     def _power(self, scene: Any, time_s: Array) -> Array:
@@ -145,6 +146,15 @@ class EchoEngine:
         level = 10 ** ((art.noise + art.noise_slope * depth) / 10)
         noise = self._noise(lead)
         return (level * (noise.real**2 + noise.imag**2)).astype(np.float32)
+
+
+def _reference_db(level_db: np.ndarray, display: Display) -> float:
+    """Level shown as white: a percentile of the first frame, lower where hardly anything would be seen, as whoever
+    holds the probe turns the gain up."""
+    below = level_db[level_db.shape[0] // 5 :]
+    lit, white = np.percentile(below, 100 * (1 - _LIT_SHARE)), np.percentile(level_db, display.reference_percentile)
+    shown = display.reject + (1 - display.reject) * _LIT ** (1 / display.gamma)
+    return float(min(white, lit + display.dynamic_range_db * (1 - shown)))
 
 
 def like_complex(values: np.ndarray, array: Array) -> Array:

@@ -126,7 +126,7 @@ def _sample_display(rng: np.random.Generator, look: tuple[float, float]) -> Disp
         smooth_across=u(0.3, 1.2) if rng.random() < 0.65 else 0.0,
         persistence=u(0.1, 0.5) if rng.random() < 0.5 else 0.0,
         edge=u(0.1, 0.7) if rng.random() < 0.3 else 0.0,
-        reject=u(0.0, max(0.42 - 0.1 * gamma, 0.08)) if rng.random() < 0.85 else 0.0,
+        reject=u(0.0, max(0.48 - 0.1 * gamma, 0.1)) if rng.random() < 0.85 else 0.0,
     )
 
 

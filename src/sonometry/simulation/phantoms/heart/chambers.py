@@ -25,6 +25,9 @@ AORTIC_DEG = 150.0
 #: Direction from the left to the right atrium.
 _SEPTAL_DEG = 207.0
 _AXIS = np.array([0.0, 0.0, 1.0])
+#: Share of hearts with a hole in the interatrial septum: of all, of those with a large right side; and with a wide
+#: coronary sinus.
+_DEFECTS, _DEFECTS_LARGE, _SINUSES = 0.05, 0.4, 0.12
 #: Scale of the unevenness of thin-walled chambers.
 _UNEVEN_M = 26e-3
 
@@ -86,7 +89,8 @@ class Chambers:
     """Everything of the heart besides the left ventricle.
 
     atrial_wall_m, vessel_wall_m : thickness. unevenness_m : how far thin-walled chambers depart from smooth solids.
-    septum_m, septum_at_m : thickness and place of the interatrial septum.
+    septum_m, septum_at_m : thickness and place of the interatrial septum. defect : middle and radius of a hole in it,
+    m. sinus : a widened coronary sinus, which opens into the right atrium.
     """
 
     motion: HeartMotion
@@ -104,6 +108,8 @@ class Chambers:
     septum_m: float
     septum_at_m: float
     noise_offset: tuple[float, float, float]
+    defect: tuple[np.ndarray, float] | None = None
+    sinus: Capsule | None = None
 
     def distances(self, m: Material, points: Points | None = None) -> Distances:
         """Distances to all chambers of material points. points : `m.points` if the caller has them."""
@@ -116,8 +122,17 @@ class Chambers:
         left = self._atrium(self.left_atrium, self.mitral, self.veins, points, 0.0, uneven)
         right = self._atrium(self.right_atrium, self.tricuspid, self.cavae, points, self.tricuspid_level_m, uneven)
         septum = self._septum(points) + 0.4 * uneven
-        left = xp.maximum(left, septum + self.septum_m / 2)
-        right = xp.maximum(right, self.septum_m / 2 - septum)
+        half = self.septum_m / 2
+        if self.defect is not None:
+            hole = xp.maximum(self._hole(points), m.z + 1e-3)
+            left, right = xp.minimum(left, hole), xp.minimum(right, hole)
+            half = clip(0.5 * hole, -0.4e-3, half)  # less than nothing: there the atria are one
+        left = xp.maximum(left, septum + half)
+        right = xp.maximum(right, half - septum)
+        if self.sinus is not None:
+            sinus = xp.maximum(self.sinus.distance(points), m.z + 1e-3)
+            left = xp.maximum(left, self.atrial_wall_m - sinus)
+            right = xp.minimum(right, sinus)
         ventricle, free_wall = self._right_ventricle(m, uneven)
         aorta = self.aorta.distance(points)
         pulmonary = union(self.pulmonary[0].distance(points), self.pulmonary[1].distance(points), blend_m=4e-3)
@@ -136,6 +151,12 @@ class Chambers:
         """Distance from the middle of the interatrial septum, positive on the right atrial side."""
         towards = around(_SEPTAL_DEG)
         return points[0] * float(towards[0]) + points[1] * float(towards[1]) - self.septum_at_m
+
+    def _hole(self, points: Points) -> Array:
+        """Distance to a ball of blood in the interatrial septum."""
+        assert self.defect is not None
+        x, y, z = (p - float(o) for p, o in zip(points, self.defect[0], strict=True))
+        return namespace(x).sqrt(x * x + y * y + z * z + 1e-12) - self.defect[1]
 
     @property
     def tricuspid_level_m(self) -> float:
@@ -187,6 +208,8 @@ def build_chambers(motion: HeartMotion) -> Chambers:
     mitral = _mitral(base, rng)
     tricuspid, right = _right_side(motion, rng)
     left = _left_atrium(parameters, rng)
+    disease = np.random.default_rng([parameters.shape_seed, 6])
+    septum_at = float(rng.uniform(17e-3, 22e-3)) * parameters.left_atrial_scale**0.5
     return Chambers(
         motion=motion,
         left_atrium=left,
@@ -201,9 +224,34 @@ def build_chambers(motion: HeartMotion) -> Chambers:
         vessel_wall_m=float(rng.uniform(1.5e-3, 2.5e-3)),
         unevenness_m=float(rng.uniform(1.2e-3, 4.2e-3)),
         septum_m=float(rng.uniform(2.2e-3, 5e-3)),
-        septum_at_m=float(rng.uniform(17e-3, 22e-3)) * parameters.left_atrial_scale**0.5,
+        septum_at_m=septum_at,
         noise_offset=tuple(float(v) for v in rng.uniform(0, 64, 3)),  # type: ignore[arg-type]
+        defect=_septal_defect(parameters, septum_at, disease),
+        sinus=_coronary_sinus(base, disease),
     )
+
+
+def _septal_defect(
+    parameters: HeartParameters, septum_at_m: float, rng: np.random.Generator
+) -> tuple[np.ndarray, float] | None:
+    """A hole in the middle of the interatrial septum, sometimes low at the valves; often beside a large right heart."""
+    share = _DEFECTS_LARGE if parameters.right_heart_scale > 1.3 else _DEFECTS
+    if rng.random() > share:
+        return None
+    level = -rng.uniform(16e-3, 30e-3) if rng.random() < 0.75 else -rng.uniform(3e-3, 9e-3)
+    aside = np.cross(_AXIS, around(_SEPTAL_DEG)) * rng.uniform(-6e-3, 6e-3)
+    return around(_SEPTAL_DEG) * septum_at_m + aside + _AXIS * level, float(rng.uniform(5e-3, 15e-3))
+
+
+def _coronary_sinus(base_m: float, rng: np.random.Generator) -> Capsule | None:
+    """A wide coronary sinus in the groove behind the left atrium; a normal one is too thin to be a chamber."""
+    if rng.random() > _SINUSES:
+        return None
+    radius = float(rng.uniform(4e-3, 8e-3))
+    level = -_AXIS * (radius + 1.5e-3)
+    start = around(rng.uniform(228, 240)) * (base_m + 2e-3) + level
+    end = around(rng.uniform(285, 320)) * (base_m + radius) + level
+    return Capsule(start, end, radius, 0.6 * radius)
 
 
 def _aorta(parameters: HeartParameters, base_m: float, rng: np.random.Generator) -> AorticRoot:
@@ -264,6 +312,8 @@ def _right_side(motion: HeartMotion, rng: np.random.Generator) -> tuple[Annulus,
         float(rng.uniform(21e-3, 27e-3)) * scale,
         float(rng.uniform(22e-3, 29e-3)) * scale,
     )
+    own = float(np.random.default_rng([motion.parameters.shape_seed, 7]).uniform(0.88, 1.22))
+    semi = (max(half + 4e-3, own * semi[0]), own * semi[1], own * semi[2])
     centre = towards * (max(septum - 13e-3, 16e-3) + semi[0]) + _AXIS * (level + 3e-3 - semi[2])
     return Annulus(frame, (half, half * 1.25)), Ellipsoid(
         Frame(centre, frame.axes), semi, boxiness=float(rng.uniform(0.2, 0.9))

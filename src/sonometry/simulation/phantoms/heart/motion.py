@@ -57,6 +57,8 @@ _STRAIN_TOLERANCE = 1e-6
 #: Largest share of the squared radius that any point of the endocardium may lose.
 _MOST_EMPTIED = 0.93
 _TINY = 1e-12
+#: Added to squared radii (m2) before the root, so that the axis has a direction.
+_ON_AXIS = 1e-16
 
 
 @dataclass(frozen=True)
@@ -177,7 +179,7 @@ class HeartMotion:
         x, y, z = straight
         xp = namespace(z)
         square = x * x + y * y
-        radius = xp.sqrt(square + _TINY)
+        radius = xp.sqrt(square + _ON_AXIS)
         d = direction(x / radius, y / radius)
         return self._material(square, d, z)
 
@@ -222,7 +224,7 @@ class HeartMotion:
         """Squared radius, direction and level in straightened coordinates."""
         x, y, z = self.shape.straighten(points)
         now = x * x + y * y
-        radius = namespace(z).sqrt(now + _TINY)
+        radius = namespace(z).sqrt(now + _ON_AXIS)
         return now, x / radius, y / radius, z
 
     def _level(self, now: Array, c: Array, s: Array, z: Array, state: MotionState, iterations: int) -> Array:

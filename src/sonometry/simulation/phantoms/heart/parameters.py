@@ -58,6 +58,9 @@ TERRITORIES = {
     "left circumflex": (5, 6, 11, 12, 16),
 }
 
+#: How often each artery of `TERRITORIES` is the occluded one.
+_OCCLUDED = (0.5, 0.28, 0.22)
+
 #: Allowed range of every number, wide enough for any living adult.
 _RANGES: dict[str, tuple[float, float]] = {
     "end_diastolic_volume_m3": (30e-6, 450e-6),
@@ -79,8 +82,13 @@ _RANGES: dict[str, tuple[float, float]] = {
 }
 
 
-#: Share of hearts of every condition whose right side is enlarged by itself.
-_RIGHT_LOADED = 0.18
+#: Share of hearts of every condition whose right side is enlarged by itself, by how much, and the largest of all.
+_RIGHT_LOADED, _RIGHT_LOAD, _LARGEST_RIGHT = 0.24, (1.15, 1.75), 1.75
+#: The same of the left atrium (valve disease, fibrillation) and of the aortic root.
+_ATRIUM_LOADED, _ATRIUM_LOAD, _LARGEST_ATRIUM = 0.12, (1.15, 1.5), 1.9
+_ROOT_WIDENED, _ROOT_WIDENING, _LARGEST_ROOT = 0.12, (1.15, 1.45), 1.6
+#: A ventricle beside a right one that is enlarged this much may be this small a share of what it would be.
+_UNDERFILLED_FROM, _LEAST_FILLED = 1.25, 0.62
 
 
 @dataclass(frozen=True)
@@ -235,7 +243,7 @@ def sample_parameters(rng: np.random.Generator, condition: Condition | None = No
         condition = Condition(rng.choice([c.value for c in Condition], p=[0.4, 0.2, 0.2, 0.2]))
     drawn = {name: spread.draw(rng) for name, spread in {**_COMMON, **_SPREADS[condition]}.items()}
     function, shape_seed = _draw_function(rng, condition), int(rng.integers(2**31))
-    drawn["right_heart_scale"] *= _right_load(shape_seed)
+    _enlarge(drawn, shape_seed)
     return HeartParameters(
         end_diastolic_volume_m3=drawn.pop("volume_ml") * 1e-6,
         wall_thickness_m=drawn.pop("thickness_mm") * 1e-3,
@@ -248,17 +256,26 @@ def sample_parameters(rng: np.random.Generator, condition: Condition | None = No
     )
 
 
-def _right_load(shape_seed: int) -> float:
-    """How much larger volume or pressure (a septal defect, the lung) has made the right heart; 1 in most people."""
+def _enlarge(drawn: dict[str, float], shape_seed: int) -> None:
+    """What makes one chamber large by itself: volume or pressure of the right heart (a septal defect, the lung), which
+    leaves the left ventricle underfilled; mitral disease and fibrillation; a wide aortic root."""
     rng = np.random.default_rng([shape_seed, 3])
-    return float(rng.uniform(1.15, 1.5)) if rng.random() < _RIGHT_LOADED else 1.0
+    load = float(rng.uniform(*_RIGHT_LOAD)) if rng.random() < _RIGHT_LOADED else 1.0
+    filled = float(rng.uniform(_LEAST_FILLED, 1.0))
+    atrium = float(rng.uniform(*_ATRIUM_LOAD)) if rng.random() < _ATRIUM_LOADED else 1.0
+    root = float(rng.uniform(*_ROOT_WIDENING)) if rng.random() < _ROOT_WIDENED else 1.0
+    drawn["right_heart_scale"] = min(drawn["right_heart_scale"] * load, _LARGEST_RIGHT)
+    drawn["left_atrial_scale"] = min(drawn["left_atrial_scale"] * atrium, _LARGEST_ATRIUM)
+    drawn["aortic_root_scale"] = min(drawn["aortic_root_scale"] * root, _LARGEST_ROOT)
+    if load > _UNDERFILLED_FROM:
+        drawn["volume_ml"] = max(drawn["volume_ml"] * filled, 34.0)
 
 
 def _draw_function(rng: np.random.Generator, condition: Condition) -> tuple[float, ...]:
     """Regional function: one territory and its size for an infarct, else only a little unevenness."""
     function = 1 + rng.normal(0, 0.05 if condition is Condition.HEALTHY else 0.1, N_SEGMENTS)
     if condition is Condition.INFARCTED:
-        territory = TERRITORIES[str(rng.choice(list(TERRITORIES)))]
+        territory = TERRITORIES[str(rng.choice(list(TERRITORIES), p=_OCCLUDED))]
         depth = rng.uniform(0.5, 1.1)
         for number in territory:
             function[number - 1] *= 1 - depth * rng.uniform(0.5, 1.0)

@@ -46,6 +46,18 @@ class OtherView(StrEnum):
 
 APICAL = (View.A2C, View.A3C, View.A4C, View.A5C)
 
+#: Views that differ by whether the aortic valve is cut.
+_TOLD_BY_AORTA = (View.A4C, View.A5C)
+#: Distance of the plane behind the middle of the aortic valve, relative to the radius of its annulus: an A4C lies
+#: beyond the first, where no outflow tract is seen; an A5C between the other two, where it is wide open.
+_CLOSED, _ANTERIOR, _OPENED = 0.95, -0.3, 0.62
+#: Draws of a pose before the best of them is taken.
+_TRIES = 20
+#: Distance of an A5C from the middle of the left atrium, share of its extent.
+_ATRIUM_CUT = 0.85
+#: Share of apical clips taken from beside the apex.
+_FORESHORTENED = 0.15
+
 #: Angle about the long axis of the wall on the right of each apical view.
 RIGHT_WALL_DEG = {View.A2C: 90.0, View.A3C: 150.0, View.A4C: 30.0, View.A5C: 30.0}
 
@@ -54,7 +66,8 @@ RIGHT_WALL_DEG = {View.A2C: 90.0, View.A3C: 150.0, View.A4C: 30.0, View.A5C: 30.
 class Pose:
     """Where the probe stands. origin_m : (3,). axes : rows lateral, axial, elevation. depth_m : of the sector.
 
-    outflow : for A4C and A5C, tilt from the middle of the mitral valve (0) to the middle of the aorta (1); else nan.
+    outflow : for A4C and A5C, where the plane passes from the middle of the mitral valve (0) to the middle of the
+    aortic valve (1); below 0 it passes behind the mitral valve; else nan.
     """
 
     view: View | OtherView
@@ -80,6 +93,11 @@ class Pose:
             sum(part(self.axes, (k, i), offset[i]) * offset[i] for i in range(3)) for k in range(3)
         )
         return lateral, axial, elevation
+
+    def elevation_of(self, chambers: Chambers, straight_m: np.ndarray) -> float:
+        """Distance across the plane of a point given in straightened end-diastolic coordinates."""
+        anatomical = np.array(chambers.motion.shape.unstraighten(tuple(straight_m)))
+        return float((anatomical - self.origin_m) @ self.axes[2])
 
     def moved(self, rotation: np.ndarray, translation_m: np.ndarray) -> Pose:
         """The pose seen from a heart that has turned (3, 3) and moved (3,) in its own coordinates."""
@@ -125,9 +143,58 @@ def place_probe(
 ) -> Pose:
     """A pose of `view` on one heart.
 
-    variation : spread around the nominal pose. outflow : fixes the tilt between A4C and A5C (0 to 1).
+    variation : spread around the nominal pose. outflow : fixes the tilt between A4C and A5C (0 to 1); else the pose is
+    drawn until it shows what the view is called after, see `_misnamed`.
     """
     variation = PoseVariation() if variation is None else variation
+    best, least = None, math.inf
+    for _ in range(_TRIES):
+        pose = _place_once(view, chambers, rng, variation, outflow)
+        is_drawn = outflow is None and variation.turn_rad > 0 and view in _TOLD_BY_AORTA
+        wrong = _misnamed(pose, chambers) if is_drawn else 0.0
+        if wrong < least:
+            best, least = pose, wrong
+        if wrong == 0.0:
+            break
+    assert best is not None
+    return best
+
+
+def _misnamed(pose: Pose, chambers: Chambers) -> float:
+    """How wrong the name of a four- or five-chamber pose is, 0 if right: the aortic valve counts, not the tilt.
+
+    In A5C the plane cuts the annulus well inside and reaches the left atrium too; in A4C it passes behind the annulus.
+    """
+    root, atrium = chambers.aorta, chambers.left_atrium
+    behind = pose.elevation_of(chambers, root.frame.origin_m) * _towards_aorta(pose, chambers) / root.annulus_m
+    if pose.view is View.A4C:
+        return max(_CLOSED - behind, 0.0)
+    axes = atrium.frame.axes * np.asarray(atrium.semi_axes_m)[:, None]
+    reach = float(np.linalg.norm(axes @ pose.axes[2]))
+    missed = abs(pose.elevation_of(chambers, atrium.frame.origin_m)) / reach - _ATRIUM_CUT
+    return max(_ANTERIOR - behind, 0.0) + max(behind - _OPENED, 0.0) + max(missed, 0.0)
+
+
+def _towards_aorta(pose: Pose, chambers: Chambers) -> float:
+    """Sign of the elevation in which the aortic valve lies from the mitral valve."""
+    aortic, mitral = (pose.elevation_of(chambers, f.origin_m) for f in (chambers.aorta.frame, chambers.mitral.frame))
+    return 1.0 if aortic > mitral else -1.0
+
+
+def _passes(pose: Pose, chambers: Chambers) -> float:
+    """Where the plane passes from the middle of the mitral (0) to that of the aortic valve (1)."""
+    aortic, mitral = (pose.elevation_of(chambers, f.origin_m) for f in (chambers.aorta.frame, chambers.mitral.frame))
+    return mitral / (mitral - aortic)
+
+
+def _place_once(
+    view: View | OtherView,
+    chambers: Chambers,
+    rng: np.random.Generator,
+    variation: PoseVariation,
+    outflow: float | None,
+) -> Pose:
+    """One draw of a pose."""
     place = _PLACES[view]
     origin, aim, right, depth, tilt = place(chambers, rng, variation, outflow)
     axial = unit(aim - origin)
@@ -140,8 +207,22 @@ def place_probe(
     elevation = np.cross(lateral, axial)
     rock = float(np.clip(rng.normal(0, variation.rock_rad), -0.5, 0.5))
     axes = np.stack([_rotate(lateral, elevation, rock), _rotate(axial, elevation, rock), elevation])
-    depth *= 1 + float(np.clip(rng.normal(0, 0.06), -0.1, 0.2)) * (variation.turn_rad > 0)
-    return Pose(view, origin, axes, float(depth), tilt)
+    if variation.turn_rad:
+        depth *= _depth_setting(rng)
+    pose = Pose(view, origin, axes, float(depth), tilt)
+    if view in _TOLD_BY_AORTA and variation.turn_rad and outflow is None:
+        return replace(pose, outflow=_passes(pose, chambers))
+    return pose
+
+
+def _depth_setting(rng: np.random.Generator) -> float:
+    """Depth relative to what shows the whole section: mostly about right, sometimes far too deep or a little short."""
+    kind = rng.random()
+    if kind < 0.12:
+        return float(rng.uniform(1.15, 1.45))
+    if kind < 0.2:
+        return float(rng.uniform(0.84, 0.92))
+    return 1 + float(np.clip(rng.normal(0, 0.06), -0.1, 0.2))
 
 
 def _rotate(vector: np.ndarray, axis: np.ndarray, angle_rad: float) -> np.ndarray:
@@ -165,12 +246,21 @@ def _apical(view: View) -> object:
         motion = chambers.motion
         top = motion.shape.epi_length_m + motion.parameters.chest_wall_m
         origin = np.array([*motion.shape.bend_m, top])
+        if variation.turn_rad and rng.random() < _FORESHORTENED:
+            # a window too high or too far in front: the beam meets the wall beside the apex
+            aside = rng.uniform(6e-3, 20e-3)
+            origin = origin + around(rng.uniform(30, 150)) * aside - np.array([0.0, 0.0, 0.4 * aside])
         right = around(RIGHT_WALL_DEG[view])
         tilt = math.nan
         # the septum, not the cavity, stands in the middle of four- and five-chamber views
         aim = np.zeros(3)
         if view in (View.A4C, View.A5C):
-            aim = aim - right * (rng.normal(9e-3, 6e-3) if variation.turn_rad else 9e-3)
+            aim = aim - right * (rng.normal(9e-3, 7e-3) if variation.turn_rad else 9e-3)
+            # a large right ventricle is brought into the picture too
+            beyond = max(motion.shape.right_width_m - 34e-3, 0.0) * (
+                rng.uniform(0.1, 0.9) if variation.turn_rad else 0.5
+            )
+            aim, origin = aim - right * beyond, origin - 0.6 * right * beyond
         if view in (View.A4C, View.A5C):
             tilt = _outflow_tilt(view, rng, variation) if outflow is None else outflow
             across = np.cross(right, -np.array([0.0, 0.0, 1.0]))
@@ -185,11 +275,12 @@ def _apical(view: View) -> object:
 
 
 def _outflow_tilt(view: View, rng: np.random.Generator, variation: PoseVariation) -> float:
-    """Mostly clear cases; with variation, some of each label reach towards the other."""
+    """Mostly clear cases; with variation, some of each label reach towards the other, and A4C behind the valve too."""
     if not variation.turn_rad:
         return 0.0 if view is View.A4C else 0.95
-    spread = abs(float(rng.normal(0, 0.17)))
-    return min(spread, 0.49) if view is View.A4C else max(0.95 - spread, 0.51)
+    if view is View.A4C:
+        return float(np.clip(rng.normal(-0.05, 0.22), -0.6, 0.45))
+    return max(0.95 - abs(float(rng.normal(0, 0.17))), 0.55)
 
 
 def _long_axis(chambers: Chambers, rng: np.random.Generator, variation: PoseVariation, _: float | None) -> _Place:

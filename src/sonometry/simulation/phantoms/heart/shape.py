@@ -28,6 +28,8 @@ Points = tuple[Array, Array, Array]
 
 #: Level of the widest section, share of the length from the base.
 WIDEST = 0.25
+#: Share of hearts with a dead apex in which it bulges.
+_ANEURYSMS = 0.7
 
 
 @dataclass(frozen=True)
@@ -55,11 +57,14 @@ class HeartShape:
     """Ventricles of one heart at end-diastole; lengths in m.
 
     length_m : base to endocardial apex; epi_length_m : base to epicardial apex. radius_m : largest inner radius.
-    bulletness : 0 ellipsoid to 0.6 bullet. base_narrowing : loss of squared radius from the widest level to the base.
+    bulletness : 0 ellipsoid, 0.6 bullet, to 2.2 aneurysm. base_narrowing : loss of squared radius from the
+    widest level to the base.
     oval : cosine and sine of 2 theta in the inner radius. thickness_m : mean wall; septal_excess : first harmonic of
     the wall towards the septum. sigmoid_m : extra thickness of the basal septum.
     right_* : width, wall, half opening angle, middle and length of the right ventricle.
     tilt : (x, y) slope of the base; bend_m : (x, y) offset of the apex from the straight axis.
+    uneven : how far the wall is thicker in the basal half and thinner in the apical one, or the reverse, as shares of
+    `thickness_m`: the same all around, then cosine, sine, cosine and sine of 2 theta.
     """
 
     length_m: float
@@ -78,6 +83,7 @@ class HeartShape:
     right_length_m: float
     tilt: tuple[float, float]
     bend_m: tuple[float, float]
+    uneven: tuple[float, float, float, float, float] = (0.0, 0.0, 0.0, 0.0, 0.0)
 
     @property
     def widest_m(self) -> float:
@@ -147,6 +153,11 @@ class HeartShape:
 
     def _thickness(self, d: Direction, z: Array) -> Array:
         thickness = self.thickness_m * (1 - self.septal_excess * d.c1)
+        if any(self.uneven):
+            share = clip(z / self.length_m, 0.0, 1.0)
+            wave = (10 * self.thickness_m) * share * (1 - share) * (1 - 2 * share)
+            mean, c1, s1, c2, s2 = self.uneven
+            thickness = thickness + wave * (mean + c1 * d.c1 + s1 * d.s1 + c2 * d.c2 + s2 * d.s2)
         if self.sigmoid_m:
             level = (z - 0.12 * self.length_m) / (0.16 * self.length_m)
             septal = clip(-d.c1, 0.0, 1.0)
@@ -171,9 +182,13 @@ class HeartShape:
 def build_shape(parameters: HeartParameters) -> HeartShape:
     """Shape with the prescribed volume, sphericity and thickness; what has no clinical name comes from `shape_seed`."""
     rng = np.random.default_rng([parameters.shape_seed, 1])
-    bulletness = float(rng.uniform(0.0, 0.6))
+    disease = np.random.default_rng([parameters.shape_seed, 5])
+    load = min(max((parameters.right_heart_scale - 1.1) / 0.5, 0.0), 1.0)
+    bulletness = _blunted(float(rng.uniform(0.0, 0.6)), parameters, disease)
     narrowing = float(rng.uniform(0.12, 0.34))
-    oval = (float(rng.normal(0, 0.02)), float(rng.normal(0, 0.02)))
+    # a loaded right ventricle flattens the septum, reaches further around, and may form the apex
+    flattened = load * float(disease.uniform(0.0, 0.17))
+    oval = (float(rng.normal(0, 0.02)) - flattened, float(rng.normal(0, 0.02)))
     unit = HeartShape(
         length_m=1.0, epi_length_m=1.0, radius_m=parameters.sphericity / 2, bulletness=bulletness,
         base_narrowing=narrowing, oval=oval, thickness_m=0, septal_excess=0, sigmoid_m=0, right_width_m=0,
@@ -183,9 +198,11 @@ def build_shape(parameters: HeartParameters) -> HeartShape:
     thickness = parameters.wall_thickness_m
     ratio = parameters.septal_thickness_ratio
     right = parameters.right_heart_scale
+    epi_length = length + thickness * _apical_thickness(parameters, disease)
+    longer, wider = 1 + load * float(disease.uniform(0.0, 0.35)), load * float(disease.uniform(0.0, 14.0))
     return HeartShape(
         length_m=length,
-        epi_length_m=length + thickness * parameters.apical_thickness_ratio,
+        epi_length_m=epi_length,
         radius_m=length * parameters.sphericity / 2,
         bulletness=bulletness,
         base_narrowing=narrowing,
@@ -195,9 +212,27 @@ def build_shape(parameters: HeartParameters) -> HeartShape:
         sigmoid_m=float(max(rng.normal(-0.5e-3, 1.5e-3), 0.0)),
         right_width_m=float(rng.uniform(27e-3, 38e-3)) * right,
         right_wall_m=float(rng.uniform(3.5e-3, 6.5e-3)),
-        right_half_angle_rad=math.radians(rng.uniform(62, 78)),
+        right_half_angle_rad=math.radians(rng.uniform(62, 78) + wider),
         right_middle_rad=math.radians(rng.uniform(172, 186)),
-        right_length_m=length * float(rng.uniform(0.72, 0.98)),
+        right_length_m=min(length * float(rng.uniform(0.72, 0.98)) * longer, 0.99 * epi_length),
         tilt=(float(rng.normal(0, 0.06)), float(rng.normal(0, 0.06))),
         bend_m=(float(rng.normal(0, 2.5e-3)), float(rng.normal(0, 2.5e-3))),
+        uneven=tuple(float(v) for v in np.clip(disease.normal(0, 0.06, 5), -0.14, 0.14)),  # type: ignore[arg-type]
     )
+
+
+def _apical_loss(parameters: HeartParameters) -> float:
+    """0 for an apex that works, 1 for one that has stopped."""
+    apical = sum(parameters.segment_function[12:17]) / 5
+    return min(max((0.85 - apical) / 0.45, 0.0), 1.0)
+
+
+def _blunted(bulletness: float, parameters: HeartParameters, rng: np.random.Generator) -> float:
+    """Above 1 the ventricle is widest near its apex: an aneurysm, in some hearts whose apex has stopped."""
+    bulge = float(rng.uniform(0.3, 1.6))
+    return bulletness + _apical_loss(parameters) * bulge if rng.random() < _ANEURYSMS else bulletness
+
+
+def _apical_thickness(parameters: HeartParameters, rng: np.random.Generator) -> float:
+    """Thickness of the apex relative to the mean: a dead one thins."""
+    return parameters.apical_thickness_ratio * (1 - _apical_loss(parameters) * float(rng.uniform(0.0, 0.55)))

@@ -44,8 +44,11 @@ class Structure(IntEnum):
 _PATCH_M = 14e-3
 _BROAD_PATCH_M = 48e-3
 _CHEST_PATCH_M = 45e-3
+_CHEST_GRAIN_M = 13e-3
 _DROPOUT_M = 24e-3
 _ROUGH_M = 6e-3
+#: What is nearer than this to both atria is the septum between them.
+_BETWEEN_ATRIA_M = 6e-3
 _MAX_HELIX = math.sin(math.radians(60))
 #: Half width of the transition from blood to tissue.
 _SOFT_M = 0.5e-3
@@ -62,8 +65,10 @@ class Echogenicity:
     beam. sheen : how much weaker walls and pericardium are along the beam than across it. dropout : loss of
     stretches of all walls, where slow noise is above `dropout_above`. patches : standard deviation of slow
     variations, `broad` the share of the slowest. chest_* : around the heart, falling with distance; posterior_* :
-    brighter behind it; near_chest : between probe and heart. roughness_m : unevenness of the visible blood border,
-    softness_m : half its width.
+    brighter behind it; near_chest : between probe and heart. chest_grain : standard deviation of finer
+    patches around the heart. septum_loss : of the middle of the interatrial septum, which lies along the beam;
+    membranous_loss : of the upper end of the septum between the ventricles. roughness_m : unevenness of the visible
+    blood border, softness_m : half its width.
     """
 
     blood: float
@@ -92,6 +97,9 @@ class Echogenicity:
     posterior_gain: float
     posterior_from: float
     near_chest: float
+    chest_grain: float
+    septum_loss: float
+    membranous_loss: float
     roughness_m: float
     softness_m: float
     liver: float | None
@@ -101,7 +109,7 @@ class Echogenicity:
 def sample_echogenicity(rng: np.random.Generator, *, is_subcostal: bool = False) -> Echogenicity:
     """Echo strengths of one clip."""
     u = rng.uniform
-    blood, chest = -u(20, 48), u(-26, 0)
+    blood, chest = -u(20, 48), u(-30, 0)
     return Echogenicity(
         blood=blood,
         chambers=tuple(float(v) for v in u(-4, 6, 4)),  # type: ignore[arg-type]
@@ -129,6 +137,9 @@ def sample_echogenicity(rng: np.random.Generator, *, is_subcostal: bool = False)
         posterior_gain=min(u(4, 26), 7 - chest),
         posterior_from=u(0.25, 0.6),
         near_chest=u(-14, 3),
+        chest_grain=u(0, 7),
+        septum_loss=u(6, 40) if rng.random() < 0.4 else 0.0,
+        membranous_loss=u(5, 30) if rng.random() < 0.15 else 0.0,
         roughness_m=u(0.3e-3, 2.0e-3),
         softness_m=u(0.4e-3, 2e-3),
         liver=u(-9, 0) if is_subcostal else None,
@@ -165,6 +176,8 @@ class Imagined:
         self.lateral_m, self.axial_m = sector.points_m()
         self._chest_patches = smooth_noise(
             (self.lateral_m, self.axial_m, 0 * self.axial_m), _CHEST_PATCH_M, echogenicity.noise_offset
+        ) + (echogenicity.chest_grain / echogenicity.chest_patches) * smooth_noise(
+            (self.lateral_m, 1.6 * self.axial_m, 0 * self.axial_m), _CHEST_GRAIN_M, echogenicity.noise_offset[::-1]
         )
 
     def on(self, array: Array) -> Imagined:
@@ -204,6 +217,9 @@ class Imagined:
         thin = xp.minimum(xp.minimum(d.left_atrium, d.right_atrium), xp.minimum(d.aorta, d.pulmonary))
         facing = self._facing(thin)
         wall = e.atrial_wall - e.sheen * (1 - facing) + 0.7 * e.patches * patches
+        if e.septum_loss:
+            between = xp.maximum(d.left_atrium, d.right_atrium) < _BETWEEN_ATRIA_M
+            wall = wall - e.septum_loss * between * step((-m.z - 5e-3) / 5e-3)
         strength = xp.where((thin < 2.5e-3) & (d.envelope < 0), wall, strength)
         strength = xp.where((d.right_wall < 0) & (d.epicardium > 0), e.right_wall + e.patches * patches, strength)
         muscle = self._muscle(m, d, pose) + e.patches * patches
@@ -236,6 +252,9 @@ class Imagined:
         strength = -e.fibre * along_fibre * along_fibre
         if e.inner_drop:
             strength = strength - e.inner_drop * clip((e.inner_depth - depth) * 6 + 0.5, 0.0, 1.0)
+        if e.membranous_loss:
+            upper = clip(1 - m.z / 14e-3, 0.0, 1.0) * clip(-m.d.c1, 0.0, 1.0)
+            strength = strength - e.membranous_loss * upper * upper
         if e.lateral_drop:
             strength = strength - e.lateral_drop / (1 + xp.exp(-(self.lateral_m - e.lateral_middle_m) / 7e-3))
         return strength
