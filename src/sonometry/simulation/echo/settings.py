@@ -3,8 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cache
 
+import cv2
 import numpy as np
+
+#: The gain, which is smooth, is worked out on every so many samples and beams.
+_GAIN_STRIDE = 3
 
 
 @dataclass(frozen=True)
@@ -156,8 +161,8 @@ def _sample_artefacts(rng: np.random.Generator, shape: tuple[int, int], quality:
 
 def _sample_gain(rng: np.random.Generator, shape: tuple[int, int], poor: float) -> np.ndarray:
     """Uneven contact, fall-off at the edges, rib and lung shadows, dropout, and an imperfect depth gain, dB."""
-    depth = np.linspace(0, 1, shape[0])[:, None]
-    across = np.linspace(0, 1, shape[1])[None]
+    depth = np.linspace(0, 1, max(shape[0] // _GAIN_STRIDE, 24), dtype=np.float32)[:, None]
+    across = np.linspace(0, 1, max(shape[1] // _GAIN_STRIDE, 24), dtype=np.float32)[None]
     gain = rng.uniform(0, 3) * _wave(rng, across, 6) + rng.uniform(0, 3) * _wave(rng, depth, 4)
     gain = gain + rng.uniform(-8, 16) * (depth - 0.5)
     for edge in (across, 1 - across):
@@ -173,11 +178,18 @@ def _sample_gain(rng: np.random.Generator, shape: tuple[int, int], poor: float) 
         row, column = rng.uniform(0.15, 0.9), rng.uniform(0.1, 0.9)
         radius = ((depth - row) / rng.uniform(0.06, 0.22)) ** 2 + ((across - column) / rng.uniform(0.04, 0.16)) ** 2
         gain = gain - rng.uniform(6, 24) * np.exp(-radius)
-    return gain.astype(np.float32)
+    return cv2.resize(gain.astype(np.float32), shape[::-1], interpolation=cv2.INTER_LINEAR)
 
 
 def _wave(rng: np.random.Generator, x: np.ndarray, n: int) -> np.ndarray:
     """Smooth random curve of about unit variance with n knots."""
+    values = _splines(n, x.size) @ rng.standard_normal(n).astype(np.float32)
+    return np.asarray(values.reshape(x.shape))
+
+
+@cache
+def _splines(n: int, size: int) -> np.ndarray:
+    """(size, n) cubic splines from 0 to 1 that are 1 at one of n knots and 0 at the others."""
     from scipy.interpolate import CubicSpline
 
-    return CubicSpline(np.linspace(0, 1, n), rng.standard_normal(n))(x)
+    return np.asarray(CubicSpline(np.linspace(0, 1, n), np.eye(n))(np.linspace(0, 1, size)), np.float32)

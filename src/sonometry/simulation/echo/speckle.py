@@ -9,7 +9,6 @@ envelope is Rayleigh distributed. Smooth noise for slow variations of brightness
 from __future__ import annotations
 
 from functools import cache
-from typing import Any
 
 import numpy as np
 
@@ -17,6 +16,8 @@ from sonometry.simulation.echo.arrays import Array, namespace
 from sonometry.simulation.echo.blur import blur_across, blur_along, power_after_blur
 
 _SHAPE = (211, 97, 24)
+#: Of the padded noise, flat.
+_STRIDES = ((_SHAPE[1] + 1) * (_SHAPE[2] + 1), _SHAPE[2] + 1, 1)
 _SMOOTH_SHAPE = (64, 64, 64)
 _FLAT_SHAPE = (1024, 512)
 #: Correlation of the moving noise between neighbouring voxels along an axis, lags 0, 1, 2.
@@ -74,52 +75,60 @@ def crop_noise(shape: tuple[int, int], rng: np.random.Generator, *, is_grainy: b
 def material_noise(coordinates: tuple[Array, Array, Array], offset: tuple[float, float, float]) -> Array:
     """Complex noise at coordinates in voxels (trilinear, periodic), same shape as they have."""
     xp = namespace(coordinates[0])
-    volume = _on_device(noise_volume(), coordinates[0])
-    lows, fractions = [], []
-    for coordinate, start, size in zip(coordinates, offset, _SHAPE, strict=True):
-        position = coordinate + start
+    volume = _on_device(_padded_volume(), coordinates[0])
+    index, fractions = None, []
+    for coordinate, start, size, stride in zip(coordinates, offset, _SHAPE, _STRIDES, strict=True):
+        position = xp.reshape(coordinate, (-1,)) + start
         low = xp.floor(position)
-        fractions.append(position - low)
-        lows.append(_wrap(xp, low, size))
-    strides = (_SHAPE[1] * _SHAPE[2], _SHAPE[2], 1)
-    flat = [(low * s, _next(xp, low, n) * s) for low, s, n in zip(lows, strides, _SHAPE, strict=True)]
-    total = None
-    for i in (0, 1):
-        wi = fractions[0] if i else 1 - fractions[0]
-        for j in (0, 1):
-            wij = wi * (fractions[1] if j else 1 - fractions[1])
-            row = flat[0][i] + flat[1][j]
-            for k in (0, 1):
-                weight = wij * (fractions[2] if k else 1 - fractions[2])
-                value = _take(xp, volume, row + flat[2][k]) * weight
-                total = value if total is None else total + value
-    return total
+        fractions.append(xp.astype(position - low, xp.complex64))
+        low = xp.astype(low, xp.int32) % size * stride
+        index = low if index is None else index + low
+    index = xp.astype(index, xp.int64)
+    edges = []
+    for corner in (0, _STRIDES[1], _STRIDES[0], _STRIDES[0] + _STRIDES[1]):
+        near, far = (_read(volume[corner + k :], index) for k in (0, 1))
+        edges.append(_between(near, far, fractions[2]))
+    faces = [_between(edges[i], edges[i + 1], fractions[1]) for i in (0, 2)]
+    return xp.reshape(_between(*faces, fractions[0]), coordinates[0].shape)
+
+
+@cache
+def _padded_volume() -> np.ndarray:
+    """The noise, flat, with its first layer once more behind its last one along every axis."""
+    return np.pad(noise_volume(), (0, 1), mode="wrap").ravel()
+
+
+def _between(first: Array, second: Array, share: Array) -> Array:
+    """first + share (second - first), in the memory of `second`."""
+    second -= first
+    second *= share
+    second += first
+    return second
 
 
 def smooth_noise(points: tuple[Array, Array, Array], scale_m: float, offset: tuple[float, float, float]) -> Array:
     """Slow noise of unit variance at points in m; it varies over about `scale_m`."""
     xp = namespace(points[0])
-    volume = _on_device(smooth_volume(), points[0])
+    volume = _on_device(_flat_smooth(), points[0])
     voxel = scale_m / 6
     index = None
     for point, start, size in zip(points, offset, _SMOOTH_SHAPE, strict=True):
-        part = _wrap(xp, xp.floor(point / voxel + start), size)
+        # far from zero, where leaving out the fraction is rounding down; the size is a power of two
+        part = xp.astype(point * (1 / voxel) + (start + 64 * size), xp.int32) & (size - 1)
         index = part if index is None else index * size + part
-    return _take(xp, volume, index)
+    return xp.reshape(_read(volume, xp.reshape(index, (-1,))), index.shape)
 
 
-def _wrap(xp: Any, low: Array, size: int) -> Array:
-    return xp.astype(low, xp.int32) % size
+@cache
+def _flat_smooth() -> np.ndarray:
+    return smooth_volume().ravel()
 
 
-def _next(xp: Any, low: Array, size: int) -> Array:
-    following = low + 1
-    return xp.where(following == size, 0 * following, following)
-
-
-def _take(xp: Any, volume: Array, index: Array) -> Array:
-    values = xp.take(xp.reshape(volume, (-1,)), xp.reshape(index, (-1,)))
-    return xp.reshape(values, index.shape)
+def _read(values: Array, index: Array) -> Array:
+    """Values (n,) at an index within them."""
+    if isinstance(values, np.ndarray):
+        return values.take(index, mode="clip")  # without the check of bounds, in half the time
+    return namespace(values).take(values, index)
 
 
 def _on_device(volume: np.ndarray, array: Array) -> Array:

@@ -8,11 +8,12 @@ The levels base, middle, apex and cap blend by cubic steps, so the integral is c
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Any
 
 import numpy as np
 
-from sonometry.simulation.echo.arrays import clip
+from sonometry.simulation.echo.arrays import clip, like, namespace
 from sonometry.simulation.phantoms.heart.parameters import HeartParameters
 from sonometry.simulation.phantoms.heart.shape import Direction, HeartShape
 
@@ -56,11 +57,6 @@ class Contraction:
     steps_m: tuple[tuple[float, float], ...]
     apex_m: float
 
-    @property
-    def is_regional(self) -> bool:
-        """Whether anything depends on theta."""
-        return bool(np.any(self.longitudinal[:, 1:]) or np.any(self.radial[:, 1:]))
-
     def damped(self, share: float) -> Contraction:
         """The same with radial differences between segments reduced to `share`."""
         radial = self.radial.copy()
@@ -71,25 +67,43 @@ class Contraction:
     def axial(self, d: Direction, z: Array) -> AxialWork:
         """Axial work at levels z (clipped to base and apex)."""
         z = clip(z, 0.0, self.apex_m)
-        steps, integrals = [], [self.apex_m - z]
-        for start, width in self.steps_m:
-            x = (z - start) / width
-            inside = clip(x, 0.0, 1.0)
-            square = inside * inside
-            steps.append(square * (3 - 2 * inside))
-            whole = _step_integral((self.apex_m - start) / width)
-            integrals.append(width * (whole - square * inside * (1 - 0.5 * inside) - clip(x - 1, 0.0, None)))
-        rows = self.longitudinal
-        mean = _weigh(rows[:, 0], integrals)
-        density = float(rows[0, 0]) + _weigh(rows[1:, 0], steps)
+        lead = (-1, *(1,) * z.ndim)
+        start, width, whole = (like(v.reshape(lead), z) for v in self._steps)
+        x = (z[None, ...] - start) / width
+        inside = clip(x, 0.0, 1.0)
+        square = inside * inside
+        steps = square * (3 - 2 * inside)
+        integrals = width * (whole - square * inside * (1 - 0.5 * inside) - clip(x - 1, 0.0, None))
+        density, work = self._mixed(steps, 1.0), self._mixed(integrals, self.apex_m - z)
         if not self.is_regional:
-            return AxialWork(mean, 0.0, 0.0, density, 0.0)
-        k = [_weigh(rows[:, i], integrals) for i in range(1, 5)]
-        e = [float(rows[0, i]) + _weigh(rows[1:, i], steps) for i in range(1, 5)]
+            return AxialWork(work[0], 0.0, 0.0, density[0], 0.0)
+        mean, *k = work
+        density_mean, *e = density
         varying = k[0] * d.c1 + k[1] * d.s1 + k[2] * d.c2 + k[3] * d.s2
         turning = k[1] * d.c1 - k[0] * d.s1 + 2 * (k[3] * d.c2 - k[2] * d.s2)
         density_varying = e[0] * d.c1 + e[1] * d.s1 + e[2] * d.c2 + e[3] * d.s2
-        return AxialWork(mean, varying, turning, density, density_varying)
+        return AxialWork(mean, varying, turning, density_mean, density_varying)
+
+    @cached_property
+    def _steps(self) -> np.ndarray:
+        """(3, step) start and width of the steps, and their integral up to the apex."""
+        rows = [(a, w, _step_integral((self.apex_m - a) / w)) for a, w in self.steps_m]
+        return np.array(rows).T
+
+    @cached_property
+    def is_regional(self) -> bool:
+        """Whether anything depends on theta."""
+        return bool(np.any(self.longitudinal[:, 1:]) or np.any(self.radial[:, 1:]))
+
+    def _mixed(self, terms: Array, first: Array) -> list[Array]:
+        """Fourier coefficients of `first` (base) and of terms (step, ...) weighed by the rows; only the mean of a
+        heart whose segments are alike."""
+        weights = self.longitudinal.T if self.is_regional else self.longitudinal.T[:1]
+        xp = namespace(terms)
+        flat = like(np.ascontiguousarray(weights[:, 1:]), terms) @ xp.reshape(terms, (terms.shape[0], -1))
+        return [
+            xp.reshape(flat[i, ...], tuple(terms.shape[1:])) + float(row[0]) * first for i, row in enumerate(weights)
+        ]
 
     def radial_work(self, d: Direction, z: Array) -> Array:
         """Radial contraction relative to a normal heart, 1 where all segments are normal."""

@@ -27,7 +27,7 @@ import numpy as np
 from sonometry.core.errors import DataError
 from sonometry.simulation.echo.arrays import clip, like, namespace, step
 from sonometry.simulation.phantoms.heart.coarse import every, pick, spread
-from sonometry.simulation.phantoms.heart.contraction import SIX_MIDDLES_RAD, build_contraction
+from sonometry.simulation.phantoms.heart.contraction import SIX_MIDDLES_RAD, AxialWork, build_contraction
 from sonometry.simulation.phantoms.heart.parameters import HeartParameters
 from sonometry.simulation.phantoms.heart.shape import (
     Direction,
@@ -56,6 +56,8 @@ _APEX_BLUR = 0.2
 _STRAIN_TOLERANCE = 1e-6
 #: Largest share of the squared radius that any point of the endocardium may lose.
 _MOST_EMPTIED = 0.93
+#: Newton steps for the level on a grid.
+_GRID_STEPS = 3
 _TINY = 1e-12
 #: Added to squared radii (m2) before the root, so that the axis has a direction.
 _ON_AXIS = 1e-16
@@ -137,6 +139,10 @@ class _Column:
     power: Array
 
 
+#: Jacobian of the wall, and radial contraction relative to a normal heart.
+_Slow = tuple[Array, Array]
+
+
 class HeartMotion:
     """Shape and motion of one heart. `to_space` and `to_material` are inverse to each other for any state."""
 
@@ -147,6 +153,7 @@ class HeartMotion:
         self.atrial_length_m = ATRIAL_LENGTH_M * parameters.left_atrial_scale
         self._leave_room()
         self._meridians = self.midwall_meridians(SIX_MIDDLES_RAD)
+        self._meridian_work = self.contraction.axial(self._meridians.d, self._meridians.z)
         self._length_m = float(self.meridian_lengths(END_DIASTOLE).mean())
 
     # -- states --------------------------------------------------------------------------------------------------
@@ -187,13 +194,14 @@ class HeartMotion:
         outer = self.shape.outer_square(d, z)
         return Material(square, d, z, self.shape.inner_square(d, z), outer, self.shape.right_outer_square(d, z, outer))
 
-    def to_space(self, material: Material, state: MotionState) -> Points:
-        """Anatomical position at `state` of material points."""
+    def to_space(self, material: Material, state: MotionState, *, work: AxialWork | None = None) -> Points:
+        """Anatomical position at `state` of material points. work : `contraction.axial` of them, if it is known."""
         m = material
         xp = namespace(m.z)
-        column = self._column(m, state)
+        work = self.contraction.axial(m.d, m.z) if work is None else work
+        column = self._column(m, state, self._slow(m, state, work))
         square = _forward(xp, m.square, column)
-        z = m.z + self._descent(m.d, m.z, state, self._inward(xp, m))[0]
+        z = m.z + self._descent(work, m.z, state, self._inward(xp, m))[0]
         c, s = _turn(xp, m.d.c1, m.d.s1, self._twist(m.z, state)[0])
         radius = xp.sqrt(square)
         return self.shape.unstraighten((radius * c, radius * s, z))
@@ -210,15 +218,18 @@ class HeartMotion:
     def to_material_grid(self, points: Points, state: MotionState, *, stride: int = 4) -> Material:
         """`to_material` for points on a smooth grid (row, column), several times quicker.
 
-        The level is found on every `stride`-th row and column and interpolated between, which leaves 10 to 100
-        micrometres; everything else is worked out at every point.
+        The level and what changes slowly are found on every `stride`-th row and column and interpolated between, which
+        leaves 10 to 100 micrometres; everything else is worked out at every point.
         """
         now, c, s, z = self._about_axis(points)
         rows, columns = every(z.shape[-2], stride), every(z.shape[-1], stride)
         coarse = [pick(a, rows, columns) for a in (now, c, s, z)]
-        descent = self._level(*coarse, state, 4) - coarse[3]
-        level = z + spread(descent, rows, columns, z)
-        return self._settle(now, c, s, level, state)
+        at = self._level(*coarse, state, _GRID_STEPS)
+        level = z + spread(at - coarse[3], rows, columns, z)
+        d = direction(*_turn(namespace(at), coarse[1], coarse[2], -self._twist(at, state)[0]))
+        slow = self._wall_jacobian(self.contraction.axial(d, at), state), self.contraction.radial_work(d, at)
+        slow = tuple(spread(a + 0 * at, rows, columns, z) for a in slow)
+        return self._settle(now, c, s, level, state, slow)
 
     def _about_axis(self, points: Points) -> tuple[Array, Array, Array, Array]:
         """Squared radius, direction and level in straightened coordinates."""
@@ -234,43 +245,48 @@ class HeartMotion:
         for iteration in range(iterations):
             twist, twist_rate = self._twist(level, state)
             d = direction(*_turn(xp, c, s, -twist))
-            descent, by_level, by_angle = self._descent(d, level, state, inward)
+            work = self.contraction.axial(d, level)
+            descent, by_level, by_angle = self._descent(work, level, state, inward)
             level = level - (level + descent - z) / (1 + by_level - twist_rate * by_angle)
             if self.contraction.is_regional and iteration >= 1:
                 inward = self._inward_from_space(xp, now, d, level, state)
         return level
 
-    def _settle(self, now: Array, c: Array, s: Array, level: Array, state: MotionState) -> Material:
+    def _settle(
+        self, now: Array, c: Array, s: Array, level: Array, state: MotionState, slow: _Slow | None = None
+    ) -> Material:
         """Material points of known level: turn back the twist, then the squared radius."""
         xp = namespace(level)
         d = direction(*_turn(xp, c, s, -self._twist(level, state)[0]))
         m = self._material(now, d, level)
-        return Material(_backward(xp, now, self._column(m, state)), d, level, m.inner, m.outer, m.right_outer)
+        column = self._column(m, state, slow or self._slow(m, state, self.contraction.axial(d, level)))
+        return Material(_backward(xp, now, column), d, level, m.inner, m.outer, m.right_outer)
 
-    def _column(self, m: Material, state: MotionState) -> _Column:
-        jacobian = self._wall_jacobian(m.d, m.z, state)
+    def _slow(self, m: Material, state: MotionState, work: AxialWork) -> _Slow:
+        return self._wall_jacobian(work, state), self.contraction.radial_work(m.d, m.z)
+
+    def _column(self, m: Material, state: MotionState, slow: _Slow) -> _Column:
+        jacobian, radial_work = slow
         atrium = step(-m.z / _FADE_M)
         slope = (1 - atrium) / jacobian + atrium * (1 + _ATRIAL_GAIN * state.atrial)
-        remaining = 1 - state.ejection * self._radial_profile(m.d, m.z, m.inner) * (1 - atrium)
+        remaining = 1 - state.ejection * self._radial_profile(radial_work, m.z, m.inner) * (1 - atrium)
         inner_now = m.inner * remaining * slope
         outer_now = inner_now + (m.outer - m.inner) * slope
         right = slope * (1 - (1 - state.right) * (1 - atrium))
         right_now = outer_now + (m.right_outer - m.outer) * right
         return _Column(m.inner, m.outer, m.right_outer, slope, inner_now, outer_now, right_now, 1 / remaining)
 
-    def _wall_jacobian(self, d: Direction, z: Array, state: MotionState) -> Array:
+    def _wall_jacobian(self, work: AxialWork, state: MotionState) -> Array:
         """d(z, theta) / d(Z, Theta) in the muscle; beyond base and apex as it is there, so that radii do not jump."""
-        work = self.contraction.axial(d, z)
         twist_rate = (state.apex_twist_rad - state.base_twist_rad) / self.shape.epi_length_m
         return 1 - state.shortening * (work.density_mean + work.density_varying + twist_rate * work.turning)
 
-    def _descent(self, d: Direction, z: Array, state: MotionState, inward: Array) -> tuple[Array, Array, Array]:
+    def _descent(self, work: AxialWork, z: Array, state: MotionState, inward: Array) -> tuple[Array, Array, Array]:
         """Axial displacement and its derivatives by level and angle.
 
         inward : weight of what depends on theta, 1 in and outside the wall, 0 on the axis, where it must vanish.
         """
         xp = namespace(z)
-        work = self.contraction.axial(d, z)
         below = clip(1 + z / self.atrial_length_m, 0.0, 1.0)
         atrium = below * below * (3 - 2 * below)
         total = work.mean + inward * work.varying
@@ -292,12 +308,12 @@ class HeartMotion:
         rate = difference / apex * inside + state.base_twist_rad * 6 * below * (1 - below) / self.atrial_length_m
         return (state.base_twist_rad + difference * share) * fade, rate
 
-    def _radial_profile(self, d: Direction, z: Array, inner: Array) -> Array:
+    def _radial_profile(self, radial_work: Array, z: Array, inner: Array) -> Array:
         """C(Z) k(Theta, Z): less at the annulus, full from a third of the length, vanishing where the cavity ends."""
         rise = step(z / (0.35 * self.shape.length_m))
         inner = clip(inner, 0.0, None)
         apex = inner / (inner + (_APEX_BLUR * self.shape.radius_m) ** 2)
-        return (0.7 + 0.3 * rise) * apex * self.contraction.radial_work(d, z)
+        return (0.7 + 0.3 * rise) * apex * radial_work
 
     def _inward(self, xp: Any, m: Material) -> Array:
         if not self.contraction.is_regional:
@@ -306,17 +322,11 @@ class HeartMotion:
 
     def _inward_from_space(self, xp: Any, now: Array, d: Direction, level: Array, state: MotionState) -> Array:
         m = self._material(now, d, level)
-        column = self._column(m, state)
+        column = self._column(m, state, self._slow(m, state, self.contraction.axial(d, level)))
         ratio = clip(now / clip(column.inner_now, _TINY, None), _TINY, 1.0)
         return ratio ** (0.5 / column.power)
 
     # -- prescriptions -------------------------------------------------------------------------------------------
-
-    def _expelled_per_unit(self) -> float:
-        """Cavity volume that leaves per unit of sigma: half the integral of C k R_in^2."""
-        d, z, cell = self._quadrature()
-        inner = self.shape.inner_square(d, z)
-        return float(0.5 * (self._radial_profile(d, z, inner) * inner).sum() * cell)
 
     def _quadrature(self) -> tuple[Direction, np.ndarray, float]:
         """Midpoint rule over theta and level of the cavity."""
@@ -329,15 +339,14 @@ class HeartMotion:
     def _leave_room(self) -> None:
         """Damp radial differences between segments where they would empty one segment completely."""
         regional = self.contraction
+        d, z, cell = self._quadrature()
+        inner = self.shape.inner_square(d, z)
         for damping in (1.0, 0.8, 0.6, 0.4, 0.2, 0.0):
             self.contraction = regional.damped(damping)
-            self._expelled = self._expelled_per_unit()
-            d, z, _ = self._quadrature()
-            most = (
-                float(self._radial_profile(d, z, self.shape.inner_square(d, z)).max())
-                * self.parameters.stroke_volume_m3
-                / self._expelled
-            )
+            profile = self._radial_profile(self.contraction.radial_work(d, z), z, inner)
+            # half the integral of C k R_in^2 leaves per unit of sigma
+            self._expelled = float(0.5 * (profile * inner).sum() * cell)
+            most = float(profile.max()) * self.parameters.stroke_volume_m3 / self._expelled
             if most < _MOST_EMPTIED:
                 return
         if most >= 1:
@@ -369,7 +378,7 @@ class HeartMotion:
         """
         if np.ndim(state.shortening):
             state = MotionState(*(np.asarray(getattr(state, n))[:, None, None] for n in state.__dataclass_fields__))
-        x, y, z = self.to_space(self._meridians, state)
+        x, y, z = self.to_space(self._meridians, state, work=self._meridian_work)
         across = x * self._meridians.d.c1 + y * self._meridians.d.s1
         return np.hypot(np.diff(across), np.diff(z)).sum(-1)
 
