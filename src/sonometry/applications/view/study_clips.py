@@ -5,8 +5,10 @@ Only the eight views are used, as in the thesis. Patients are apart in train, va
 
 from __future__ import annotations
 
+import os
 from collections import Counter
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,10 +17,13 @@ import numpy as np
 from sonometry.applications.view.labels import EchoView
 from sonometry.core.errors import DataError, UsageError
 from sonometry.core.paper_study import StudyRequest
+from sonometry.core.parallel import unordered
 from sonometry.data.labelled import LabelledClips, labelled
 from sonometry.data.preparation import Rescaling
 from sonometry.data.splits import Group, Shares, split_subjects
+from sonometry.io.dicom_write import write_cine
 from sonometry.io.manifest import Manifest, ManifestRow, read_manifest, write_manifest
+from sonometry.simulation.phantoms.heart import ClipOptions, Patient, View
 
 if TYPE_CHECKING:
     from sonometry.data.frames import FrameTable
@@ -82,44 +87,51 @@ def simulated_manifest(request: StudyRequest, size: CohortSize) -> Manifest:
     path = folder / "manifest.csv"
     if path.is_file():
         return read_manifest(path)
-    rows = []
-    for patient in range(size.patients):
-        request.progress(0.1 * patient / size.patients, "simulating patients")
-        rows += _patient(folder, patient, size)
+    rows = [row for patient in range(size.patients) for row in _rows(patient, size)]
+    missing = sorted({_number(row) for row in rows if not (folder / row.path).is_file()})
+    made = unordered(partial(_simulate, folder, size), missing, workers=min(os.cpu_count() or 1, max(1, len(missing))))
+    for done, _ in enumerate(made):
+        request.progress(0.1 * done / len(missing), "simulating patients")
     groups = [Group(row.subject_key, row.view, row.vendor, "", 1) for row in rows]
     splits = split_subjects(groups, SHARES, seed=_SEED)
     write_manifest([replace(row, split=splits[row.subject_key]) for row in rows], path)
     return read_manifest(path)
 
 
-def _patient(folder: Path, number: int, size: CohortSize) -> list[ManifestRow]:
-    """Clips of one simulated patient, views in turn, frames spread over a beat."""
-    from sonometry.io.dicom_write import write_cine
-    from sonometry.simulation.phantoms.heart import ClipOptions, Patient, View
-
-    views = list(View)
-    vendor = SIMULATED_VENDORS[number % len(SIMULATED_VENDORS)]
-    key = f"study-{number:04d}"
-    wanted = [
-        (clip, views[(number // len(SIMULATED_VENDORS) * size.clips + clip) % len(views)]) for clip in range(size.clips)
-    ]
-    missing = [(clip, view) for clip, view in wanted if not (folder / f"{key}-{clip}.dcm").is_file()]
-    if missing:
-        folder.mkdir(parents=True, exist_ok=True)
-        patient = Patient(_SEED * 10_000 + number, vendor=vendor, subject_key=key)
-        assert patient.parameters is not None
-        rate = size.frames * patient.parameters.heart_rate_hz
-        options = ClipOptions(
-            n_frames=size.frames, frame_rate_hz=rate, size=(240, 320), is_cropped=False, samples=208, beams=104,
-            has_displacement=False,
-        )  # fmt: skip
-        for clip, view in missing:
-            cine = patient.recording(view, clip=clip, options=options).cine()
-            write_cine(cine, folder / f"{key}-{clip}.dcm", subject_key=key, study_key=key)
+def _rows(patient: int, size: CohortSize) -> list[ManifestRow]:
+    """What the manifest says of a patient's clips: views in turn."""
+    views, n_vendors = list(View), len(SIMULATED_VENDORS)
+    key = f"study-{patient:04d}"
     return [
-        ManifestRow(f"{key}-{clip}", f"{key}-{clip}.dcm", "cine", key, key, vendor=vendor, view=view.value)
-        for clip, view in wanted
-    ]
+        ManifestRow(
+            f"{key}-{clip}", f"{key}-{clip}.dcm", "cine", key, key, vendor=SIMULATED_VENDORS[patient % n_vendors],
+            view=views[(patient // n_vendors * size.clips + clip) % len(views)].value,
+        )
+        for clip in range(size.clips)
+    ]  # fmt: skip
+
+
+def _number(row: ManifestRow) -> int:
+    """Of the patient."""
+    return int(row.subject_key.removeprefix("study-"))
+
+
+def _simulate(folder: Path, size: CohortSize, number: int) -> None:
+    """Write those clips of one patient that are not there, frames spread over a beat."""
+    folder.mkdir(parents=True, exist_ok=True)
+    rows = _rows(number, size)
+    patient = Patient(_SEED * 10_000 + number, vendor=rows[0].vendor, subject_key=rows[0].subject_key)
+    assert patient.parameters is not None
+    rate = size.frames * patient.parameters.heart_rate_hz
+    options = ClipOptions(
+        n_frames=size.frames, frame_rate_hz=rate, size=(240, 320), is_cropped=False, samples=208, beams=104,
+        has_displacement=False,
+    )  # fmt: skip
+    for clip, row in enumerate(rows):
+        path = folder / row.path
+        if not path.is_file():
+            cine = patient.recording(View(row.view), clip=clip, options=options).cine()
+            write_cine(cine, path, subject_key=row.subject_key, study_key=row.study_key)
 
 
 @dataclass(frozen=True)
