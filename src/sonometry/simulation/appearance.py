@@ -162,7 +162,8 @@ class Screen:
 
     def frame(self, image: np.ndarray, inside: np.ndarray, time_s: float, ecg: Signals | None) -> np.ndarray:
         """uint8 screen of one image (values 0 to 1 on the raster). inside : pixels of the sector."""
-        shown = np.interp(image, *self._grey).astype(np.float32)
+        fine = image * (len(self._grey) - 1) + 0.5
+        shown = self._grey.take(fine.astype(np.int32), mode="clip")
         shown = np.where(inside, np.maximum(shown, self.vendor.black), self.vendor.black)
         if self._colour is not None:
             self._colour.paint(shown, image, self.raster, time_s)
@@ -196,11 +197,11 @@ class Screen:
         column_m = -(box[1] + 0.5 * box[3]) * columns * pixel
         return Raster(self.shape, pixel, row_m, column_m)
 
-    def _grey_curve(self) -> tuple[np.ndarray, np.ndarray]:
-        """Grey levels of the display: a tinted map turned to grey is a slightly bent line."""
+    def _grey_curve(self) -> np.ndarray:
+        """Grey levels of the display at 4096 steps: a tinted map turned to grey is a slightly bent line."""
         bend, top = self.rng.normal(0, 0.06), self.rng.uniform(0.85, 1.0)
-        x = np.linspace(0, 1, 65)
-        return x, 255 * top * np.clip(x + bend * np.sin(np.pi * x), 0, 1)
+        x = np.linspace(0, 1, 4096)
+        return (255 * top * np.clip(x + bend * np.sin(np.pi * x), 0, 1)).astype(np.float32)
 
     def _graphics(self) -> tuple[np.ndarray, np.ndarray]:
         """Everything that does not change: grey level and opacity."""
@@ -323,11 +324,13 @@ def _through_video(frames: np.ndarray, quality: int) -> np.ndarray:
         stream.height, stream.width = padded.shape[1:]
         stream.pix_fmt = "yuv420p"
         stream.bit_rate = int(padded[0].size * (0.5 + quality / 20) * 30 / 10)
-        for frame in padded:
-            colour = av.VideoFrame.from_ndarray(np.repeat(frame[..., None], 3, axis=-1), format="rgb24")
-            container.mux(stream.encode(colour))
+        colourless = np.full((padded.shape[1] // 2, padded.shape[2]), 128, np.uint8)
+        for frame in padded:  # brightness as it is, between 16 and 235 as codecs expect it
+            luma = np.round(16 + frame * np.float32(219 / 255)).astype(np.uint8)
+            planes = np.concatenate([luma, colourless])
+            container.mux(stream.encode(av.VideoFrame.from_ndarray(planes, format="yuv420p")))
         container.mux(stream.encode())
     buffer.seek(0)
     with av.open(buffer) as container:
-        decoded = [f.to_ndarray(format="rgb24")[:rows, :columns, 1] for f in container.decode(video=0)]
-    return np.stack(decoded)
+        decoded = np.stack([f.to_ndarray(format="yuv420p")[:rows, :columns] for f in container.decode(video=0)])
+    return np.clip(np.round((decoded.astype(np.float32) - 16) * np.float32(255 / 219)), 0, 255).astype(np.uint8)

@@ -109,8 +109,10 @@ class ScanConverter:
     def __post_init__(self) -> None:
         lateral, axial = self.raster.points_m()
         axial = axial + np.float32(self.sector.apex_m)
-        sample = (np.hypot(lateral, axial) - self.sector.ranges_m[0]) / self.sector.range_step_m
-        beam = (np.arctan2(lateral, axial) + self.sector.half_angle_rad) / self.sector.angle_step_rad
+        reach = np.sqrt(lateral * lateral + axial * axial)
+        sample = (reach - np.float32(self.sector.ranges_m[0])) * np.float32(1 / self.sector.range_step_m)
+        angle = np.arctan2(lateral, axial) + np.float32(self.sector.half_angle_rad)
+        beam = angle * np.float32(1 / self.sector.angle_step_rad)
         last_sample, last_beam = self.sector.n_samples - 1, self.sector.n_beams - 1
         self.mask = (sample >= 0) & (sample <= last_sample) & (beam >= 0) & (beam <= last_beam)
         inside = np.flatnonzero(self.mask)
@@ -118,7 +120,7 @@ class ScanConverter:
         row = np.minimum(sample.astype(np.int32), last_sample - 1)
         column = np.minimum(beam.astype(np.int32), last_beam - 1)
         self._inside = inside
-        self._corner = row * self.sector.n_beams + column
+        self._corner = (row * self.sector.n_beams + column).astype(np.intp)
         self._fractions = (sample - row).astype(np.float32), (beam - column).astype(np.float32)
 
     def convert(self, beams: Array, *, outside: float = 0.0) -> Array:
@@ -128,6 +130,8 @@ class ScanConverter:
         if not isinstance(beams, np.ndarray):
             down, right = like(down, beams), like(right, beams)
             corner, inside = (xp.asarray(i, device=beams.device) for i in (corner, inside))
+        if isinstance(beams, np.ndarray) and beams.ndim == 2:
+            return self._converted(beams, outside)
         lead = tuple(beams.shape[:-2])
         flat = xp.reshape(beams, (*lead, -1))
         upper = xp.take(flat, corner, axis=-1) * (1 - right) + xp.take(flat, corner + 1, axis=-1) * right
@@ -136,6 +140,24 @@ class ScanConverter:
         image = xp.zeros_like(flat[..., :1]) + outside + xp.zeros_like(like(np.zeros(self.mask.size), beams))
         image[..., inside] = upper * (1 - down) + lower * down
         return xp.reshape(image, (*lead, *self.raster.shape))
+
+    def _converted(self, beams: np.ndarray, outside: float) -> np.ndarray:
+        """One frame of NumPy's, the same as many."""
+        flat, (down, right) = beams.ravel(), self._fractions
+        values = []
+        for start in (0, self.sector.n_beams):
+            near, far = (flat[start + k :].take(self._corner, mode="clip") for k in (0, 1))
+            far -= near
+            far *= right
+            far += near
+            values.append(far)
+        upper, lower = values
+        lower -= upper
+        lower *= down
+        lower += upper
+        image = np.full(self.mask.size, outside, beams.dtype)
+        image[self._inside] = lower
+        return image.reshape(self.raster.shape)
 
     def nearest(self, labels: np.ndarray) -> np.ndarray:
         """Labels (row, column) of the nearest beam sample, 0 outside; NumPy only."""

@@ -10,15 +10,16 @@ opposite, the right atrium septal and inferior, the outflow tract of the right v
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 import numpy as np
 
 from sonometry.simulation.echo.arrays import Array, clip, namespace
 from sonometry.simulation.echo.speckle import smooth_noise
+from sonometry.simulation.phantoms.heart.coarse import every, pick, spread
 from sonometry.simulation.phantoms.heart.motion import HeartMotion, Material
 from sonometry.simulation.phantoms.heart.parameters import HeartParameters
-from sonometry.simulation.phantoms.heart.shape import direction_at
+from sonometry.simulation.phantoms.heart.shape import Direction, direction_at
 from sonometry.simulation.phantoms.heart.solids import Capsule, Ellipsoid, Frame, Points, around, union, unit
 
 AORTIC_DEG = 150.0
@@ -115,9 +116,7 @@ class Chambers:
         """Distances to all chambers of material points. points : `m.points` if the caller has them."""
         points = m.points if points is None else points
         xp = namespace(m.z)
-        shape = self.motion.shape
-        endocardium = xp.maximum(shape.endocardial_distance(m.square, m.inner, m.z), -m.z)
-        epicardium = xp.maximum(shape.epicardial_distance(m.square, m.d, m.z), -m.z - 1e-3)
+        endocardium, epicardium = self._ventricle(m)
         uneven = self.unevenness_m * smooth_noise(points, _UNEVEN_M, self.noise_offset)
         left = self._atrium(self.left_atrium, self.mitral, self.veins, points, 0.0, uneven)
         right = self._atrium(self.right_atrium, self.tricuspid, self.cavae, points, self.tricuspid_level_m, uneven)
@@ -151,6 +150,26 @@ class Chambers:
         """Distance from the middle of the interatrial septum, positive on the right atrial side."""
         towards = around(_SEPTAL_DEG)
         return points[0] * float(towards[0]) + points[1] * float(towards[1]) - self.septum_at_m
+
+    def distances_on_grid(self, m: Material, points: Points, *, stride: int = 2) -> Distances:
+        """`distances` of a grid (row, column): those to the left ventricle at every point, the others, which change
+        as slowly as the points do, on every `stride`-th row and column and interpolated between."""
+        rows, columns = every(m.z.shape[-2], stride), every(m.z.shape[-1], stride)
+        few = Material(
+            *(pick(a, rows, columns) for a in (m.square,)),
+            Direction(*(pick(a, rows, columns) for a in (m.d.c1, m.d.s1, m.d.c2, m.d.s2))),
+            *(pick(a, rows, columns) for a in (m.z, m.inner, m.outer, m.right_outer)),
+        )
+        d = self.distances(few, tuple(pick(p, rows, columns) for p in points))  # type: ignore[arg-type]
+        others = [getattr(d, f.name) for f in fields(Distances)[2:]]
+        wide = spread(namespace(m.z).stack(others), rows, columns, m.z)
+        return Distances(*self._ventricle(m), *(wide[i, ...] for i in range(len(others))))
+
+    def _ventricle(self, m: Material) -> tuple[Array, Array]:
+        """Distances to endocardium and epicardium of the left ventricle, which ends at the base."""
+        xp, shape = namespace(m.z), self.motion.shape
+        endocardium = xp.maximum(shape.endocardial_distance(m.square, m.inner, m.z), -m.z)
+        return endocardium, xp.maximum(shape.epicardial_distance(m.square, m.d, m.z), -m.z - 1e-3)
 
     def _hole(self, points: Points) -> Array:
         """Distance to a ball of blood in the interatrial septum."""

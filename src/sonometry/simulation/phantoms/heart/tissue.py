@@ -195,7 +195,7 @@ class Imagined:
         points = pose.to_heart(self.lateral_m, self.axial_m)
         m = self.motion.to_material_grid(points, state)
         straight = m.points
-        d = self.chambers.distances(m, straight)
+        d = self.chambers.distances_on_grid(m, straight)
         strength = self._tissue(m, straight, d, pose)
         blood, blood_strength, strength = self._blood(m, straight, d, strength, mitral, aortic)
         amplitude = 10.0 ** (strength / 20)
