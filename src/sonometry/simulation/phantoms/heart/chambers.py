@@ -16,7 +16,7 @@ import numpy as np
 
 from sonometry.simulation.echo.arrays import Array, clip, namespace
 from sonometry.simulation.echo.speckle import smooth_noise
-from sonometry.simulation.phantoms.heart.coarse import every, pick, spread
+from sonometry.simulation.phantoms.heart.coarse import Coarse
 from sonometry.simulation.phantoms.heart.motion import HeartMotion, Material
 from sonometry.simulation.phantoms.heart.parameters import HeartParameters
 from sonometry.simulation.phantoms.heart.shape import Direction, direction_at
@@ -151,19 +151,14 @@ class Chambers:
         towards = around(_SEPTAL_DEG)
         return points[0] * float(towards[0]) + points[1] * float(towards[1]) - self.septum_at_m
 
-    def distances_on_grid(self, m: Material, points: Points, *, stride: int = 2) -> Distances:
-        """`distances` of a grid (row, column): those to the left ventricle at every point, the others, which change
-        as slowly as the points do, on every `stride`-th row and column and interpolated between."""
-        rows, columns = every(m.z.shape[-2], stride), every(m.z.shape[-1], stride)
-        few = Material(
-            *(pick(a, rows, columns) for a in (m.square,)),
-            Direction(*(pick(a, rows, columns) for a in (m.d.c1, m.d.s1, m.d.c2, m.d.s2))),
-            *(pick(a, rows, columns) for a in (m.z, m.inner, m.outer, m.right_outer)),
-        )
-        d = self.distances(few, tuple(pick(p, rows, columns) for p in points))  # type: ignore[arg-type]
+    def distances_on_grid(self, m: Material, points: Points, grid: Coarse) -> Distances:
+        """`distances` of points (row, column): those to the left ventricle at every point, the others, which change as
+        slowly as the points do, on the coarse `grid` and interpolated between."""
+        square, z, *walls = grid.pick_all((m.square, m.z, m.inner, m.outer, m.right_outer))
+        around_axis = Direction(*grid.pick_all((m.d.c1, m.d.s1, m.d.c2, m.d.s2)))
+        d = self.distances(Material(square, around_axis, z, *walls), grid.pick_all(points))
         others = [getattr(d, f.name) for f in fields(Distances)[2:]]
-        wide = spread(namespace(m.z).stack(others), rows, columns, m.z)
-        return Distances(*self._ventricle(m), *(wide[i, ...] for i in range(len(others))))
+        return Distances(*self._ventricle(m), *grid.spread_all(others, m.z))
 
     def _ventricle(self, m: Material) -> tuple[Array, Array]:
         """Distances to endocardium and epicardium of the left ventricle, which ends at the base."""

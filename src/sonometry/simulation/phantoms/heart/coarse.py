@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import dataclass
 from functools import cache
+from typing import Any
 
 import numpy as np
 
@@ -28,6 +31,28 @@ def spread(coarse: Array, rows: np.ndarray, columns: np.ndarray, target: Array) 
     down = like(_interpolation(rows, target.shape[-2]), target)
     right = like(_interpolation(columns, target.shape[-1]).T, target)
     return down @ coarse @ right
+
+
+@dataclass(frozen=True)
+class Coarse:
+    """Every few rows and columns of one grid, the last ones among them."""
+
+    rows: np.ndarray
+    columns: np.ndarray
+
+    @classmethod
+    def of(cls, array: Array, *, stride: int = 2) -> Coarse:
+        """The coarse grid of an array (..., row, column)."""
+        return cls(every(array.shape[-2], stride), every(array.shape[-1], stride))
+
+    def pick_all(self, arrays: Sequence[Array]) -> tuple[Any, ...]:
+        """Several arrays at the points of the coarse grid."""
+        return tuple(pick(a, self.rows, self.columns) for a in arrays)
+
+    def spread_all(self, coarse: Sequence[Array], target: Array) -> list[Array]:
+        """Several coarse arrays interpolated to the grid of `target`."""
+        wide = spread(namespace(target).stack(list(coarse)), self.rows, self.columns, target)
+        return [wide[i, ...] for i in range(len(coarse))]
 
 
 @cache

@@ -49,7 +49,7 @@ _FADE_M = 14e-3
 _BASAL_SHARE = 0.3
 #: Gain of the squared radius of the atria in their reservoir phase.
 _ATRIAL_GAIN = 0.30
-_N_LEVELS, _N_ANGLES = 240, 48
+_N_LEVELS, _N_ANGLES = 240, 24
 #: Inner radius, relative to the largest, below which radial contraction fades, so that it is smooth at the apex.
 _APEX_BLUR = 0.2
 #: Slack of the prescribed longitudinal strain.

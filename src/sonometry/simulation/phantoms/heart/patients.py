@@ -42,6 +42,8 @@ VIEW_SHARES = {
 }
 #: In a confounded cohort a patient keeps to the habits of the vendor with this probability.
 _CONFOUNDED = 0.9
+#: Samples of a training frame per row of it, and their bounds.
+_SAMPLES_PER_ROW, _SAMPLES = 0.8, (128, 288)
 _VENDOR_NAMES = (*VENDORS, RANDOM)
 _STRUCTURE_TO_MASK = np.zeros(256, np.uint8)
 for _structure, _value in MASK_VALUES.items():
@@ -229,15 +231,18 @@ def frames(
     vendors: Sequence[str] | None = None,
     frames_per_clip: int = 3,
     clips_per_patient: int = 2,
-    samples: int = 192,
-    beams: int = 96,
+    samples: int | None = None,
+    beams: int | None = None,
 ) -> Iterator[TrainingFrame]:
     """Endless single frames for training, never touching the disk.
 
     views : drawn evenly (repeat one to see it more often); None draws the eight views as often as clinics record them.
-    vendors : drawn evenly; None all. Frames of a clip lie far apart in time; the mask is that of the nearest beam
+    vendors : drawn evenly; None all. samples, beams : of the imaging grid; None as many as the frames can show.
+    Frames of a clip lie far apart in time; the mask is that of the nearest beam
     sample, which is quicker than the exact one of `HeartRecording.truth` and differs from it by less than a beam.
     """
+    samples = int(np.clip(_SAMPLES_PER_ROW * size[0], *_SAMPLES)) if samples is None else samples
+    beams = samples // 2 if beams is None else beams
     while True:
         vendor = None if vendors is None else vendors[int(rng.integers(len(vendors)))]
         patient = Patient(int(rng.integers(2**31)), vendor=vendor)

@@ -19,6 +19,7 @@ from sonometry.simulation.echo.arrays import Array, clip, like, namespace, part,
 from sonometry.simulation.echo.beams import Sector
 from sonometry.simulation.echo.speckle import smooth_noise
 from sonometry.simulation.phantoms.heart.chambers import Distances
+from sonometry.simulation.phantoms.heart.coarse import Coarse
 from sonometry.simulation.phantoms.heart.motion import HeartMotion, Material, MotionState
 from sonometry.simulation.phantoms.heart.poses import Pose
 from sonometry.simulation.phantoms.heart.solids import Points
@@ -49,6 +50,8 @@ _DROPOUT_M = 24e-3
 _ROUGH_M = 6e-3
 #: What is nearer than this to both atria is the septum between them.
 _BETWEEN_ATRIA_M = 6e-3
+#: Levels between which the valves lie, opened ones of dilated hearts too.
+_VALVES_M = (-34e-3, 52e-3)
 _MAX_HELIX = math.sin(math.radians(60))
 #: Half width of the transition from blood to tissue.
 _SOFT_M = 0.5e-3
@@ -195,9 +198,10 @@ class Imagined:
         points = pose.to_heart(self.lateral_m, self.axial_m)
         m = self.motion.to_material_grid(points, state)
         straight = m.points
-        d = self.chambers.distances_on_grid(m, straight)
-        strength = self._tissue(m, straight, d, pose)
-        blood, blood_strength, strength = self._blood(m, straight, d, strength, mitral, aortic)
+        grid = Coarse.of(straight[2])
+        d = self.chambers.distances_on_grid(m, straight, grid)
+        strength = self._tissue(m, straight, d, pose, grid)
+        blood, blood_strength, strength = self._blood(m, straight, d, strength, mitral, aortic, grid)
         amplitude = 10.0 ** (strength / 20)
         return Scene(
             tissue=amplitude * (1 - blood),
@@ -207,11 +211,13 @@ class Imagined:
             material=m,
         )
 
-    def _tissue(self, m: Material, straight: Points, d: Distances, pose: Pose) -> Array:
+    def _tissue(self, m: Material, straight: Points, d: Distances, pose: Pose, grid: Coarse) -> Array:
         """Echo strength of everything that is not blood."""
         e, xp = self.echo, namespace(m.z)
-        patches = 0.7 * smooth_noise(straight, _PATCH_M, e.noise_offset)
-        patches = patches + e.broad * smooth_noise(straight, _BROAD_PATCH_M, e.noise_offset)
+        few = grid.pick_all(straight)
+        patches = 0.7 * smooth_noise(few, _PATCH_M, e.noise_offset)
+        patches = patches + e.broad * smooth_noise(few, _BROAD_PATCH_M, e.noise_offset)
+        patches, lost = grid.spread_all([patches, self._dropout(few)], m.z)
         strength = self._chest(d, patches)
         strength = xp.where(d.envelope < 0, e.connective + e.patches * patches, strength)
         thin = xp.minimum(xp.minimum(d.left_atrium, d.right_atrium), xp.minimum(d.aorta, d.pulmonary))
@@ -224,10 +230,10 @@ class Imagined:
         strength = xp.where((d.right_wall < 0) & (d.epicardium > 0), e.right_wall + e.patches * patches, strength)
         muscle = self._muscle(m, d, pose) + e.patches * patches
         strength = xp.where((d.epicardium < 0) & (m.z > 0), muscle, strength)
-        strength = xp.where(d.envelope < 3e-3, strength - self._dropout(straight), strength)
+        strength = xp.where(d.envelope < 3e-3, strength - lost, strength)
         lining = 1 - ((d.envelope - 0.8e-3) / 1.5e-3) ** 2
         sac = e.pericardium - e.sheen * (1 - self._facing(d.envelope)) + 1.3 * e.patches * patches - 6 + 6 * lining
-        sac = sac - 1.3 * self._dropout(straight)
+        sac = sac - 1.3 * lost
         return xp.where(lining > 0, xp.maximum(strength, sac), strength)
 
     def _dropout(self, straight: Points) -> Array:
@@ -281,7 +287,7 @@ class Imagined:
         return xp.where(self.axial_m < 0.5 * self.sector.depth_m, liver, around)
 
     def _blood(
-        self, m: Material, straight: Points, d: Distances, strength: Array, mitral: Array, aortic: Array
+        self, m: Material, straight: Points, d: Distances, strength: Array, mitral: Array, aortic: Array, grid: Coarse
     ) -> tuple[Array, Array, Array]:
         """Share of blood, its echo strength, and the tissue with leaflets and muscles inside the cavities."""
         e, xp = self.echo, namespace(m.z)
@@ -292,27 +298,36 @@ class Imagined:
         level = xp.where(right < 0, e.blood + e.chambers[2], level)
         level = xp.where(vessels < 0, e.blood + e.chambers[3], level)
         cavity = xp.minimum(xp.minimum(d.endocardium, d.left_atrium), xp.minimum(vessels, right))
-        rough = e.roughness_m * smooth_noise(straight, _ROUGH_M, e.noise_offset)
-        blood = _soft(cavity + rough, e.softness_m)
-        strength, blood = self._subvalvular(straight, d, strength, blood)
+        rough = smooth_noise(straight, _ROUGH_M, e.noise_offset)
+        blood = _soft(cavity + e.roughness_m * rough, e.softness_m)
+        strength, blood = self._subvalvular(straight, d, strength, blood, rough, grid)
+        rows = _rows_near_base(straight[2])
+        at = tuple(p[..., rows, :] for p in straight)
         leaflets = xp.minimum(
-            self.valves.atrioventricular(straight, mitral), xp.maximum(self.valves.aortic(straight, aortic), d.aorta)
+            self.valves.atrioventricular(at, mitral),
+            xp.maximum(self.valves.aortic(at, aortic), d.aorta[..., rows, :]),
         )
         sheet = _soft(leaflets)
-        strength = xp.where(sheet > 0, e.valve * sheet + strength * (1 - sheet), strength)
-        return blood * (1 - sheet), level, strength
+        near = strength[..., rows, :]
+        strength[..., rows, :] = xp.where(sheet > 0, e.valve * sheet + near * (1 - sheet), near)
+        blood[..., rows, :] *= 1 - sheet
+        return blood, level, strength
 
-    def _subvalvular(self, straight: Points, d: Distances, strength: Array, blood: Array) -> tuple[Array, Array]:
+    def _subvalvular(
+        self, straight: Points, d: Distances, strength: Array, blood: Array, rough: Array, grid: Coarse
+    ) -> tuple[Array, Array]:
         """Papillary muscles, moderator band and trabeculae of the apical halves."""
         e, xp = self.echo, namespace(blood)
-        papillary = xp.maximum(self.valves.subvalvular(straight), d.endocardium)
-        band = xp.maximum(self.valves.band.distance(straight), d.right_ventricle)
+        few = grid.pick_all(straight)
+        muscles, band = grid.spread_all([self.valves.papillary_muscles(few), self.valves.band.distance(few)], blood)
+        if self.valves.tendon is not None:
+            muscles = xp.minimum(muscles, self.valves.tendon.distance(straight))
+        papillary, band = xp.maximum(muscles, d.endocardium), xp.maximum(band, d.right_ventricle)
         solid = _soft(xp.minimum(papillary, band))
         strength = xp.where(solid > 0, e.papillary * solid + strength * (1 - solid), strength)
         blood = blood * (1 - solid)
         if e.trabeculae <= -40:
             return strength, blood
-        rough = smooth_noise(straight, 6e-3, e.noise_offset)
         low = clip((straight[2] - 0.25 * self.motion.shape.length_m) / 20e-3, 0.0, 1.0)
         depth = xp.where(d.endocardium < 0, d.endocardium, d.right_ventricle)
         near = clip(1 + depth / 4e-3, 0.0, 1.0)
@@ -334,6 +349,14 @@ class Imagined:
         reach = xp.sqrt(lateral * lateral + axial * axial)
         elevation = xp.where(in_heart, elevation, 0 * elevation)
         return reach / sector.range_step_m, angle / sector.angle_step_rad, elevation / _SLICE_VOXEL_M
+
+
+def _rows_near_base(level: Array) -> slice:
+    """The rows of the grid that may meet a valve; all of them where several frames share the grid."""
+    if level.ndim > 2 or not isinstance(level, np.ndarray):
+        return slice(None)
+    rows = np.flatnonzero(((level > _VALVES_M[0]) & (level < _VALVES_M[1])).any(axis=-1))
+    return slice(int(rows[0]), int(rows[-1]) + 1) if len(rows) else slice(0, 1)
 
 
 def _soft(distance: Array, width_m: float = _SOFT_M) -> Array:

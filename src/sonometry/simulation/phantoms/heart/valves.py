@@ -102,11 +102,9 @@ class Valves:
             seams = xp.where(opening > _SEAMS_OPEN, cusp, seams)
         return xp.minimum(cusp, seams)
 
-    def subvalvular(self, points: Points) -> Array:
-        """Distance to papillary muscles and, where there is one, a false tendon."""
-        xp = namespace(points[0])
-        distance = xp.minimum(self.papillary[0].distance(points), self.papillary[1].distance(points))
-        return distance if self.tendon is None else xp.minimum(distance, self.tendon.distance(points))
+    def papillary_muscles(self, points: Points) -> Array:
+        """Distance to the nearer of the papillary muscles."""
+        return namespace(points[0]).minimum(self.papillary[0].distance(points), self.papillary[1].distance(points))
 
 
 def build_valves(chambers: Chambers) -> Valves:
