@@ -54,15 +54,16 @@ class Tissue:
 def tissues_of_displacement(folder: Path, seeds: Iterable[int]) -> list[Tissue]:
     """Both frames of each tissue, and the motion that the global stretch left over."""
     seeds = list(seeds)
-    _in_processes(partial(_keep_simulation, folder), seeds)
+    missing = [seed for seed in seeds if not _simulation_path(folder, seed).exists()]
+    _in_processes(partial(_keep_simulation, folder), missing)
     return [_of_displacement(folder, seed) for seed in seeds]
 
 
 def tissues_of_strain(folder: Path, seeds: Iterable[int], first_network: Path) -> list[Tissue]:
     """The displacement that the first network finds in each tissue, and the strain beyond its mean."""
     seeds = list(seeds)
-    load_network(first_network)  # told here, once, when it cannot be used
-    _in_processes(partial(_keep_displacement, folder, first_network), seeds)
+    missing = [seed for seed in seeds if not _displacement_path(folder, seed, first_network).exists()]
+    _in_processes(partial(_keep_displacement, folder, first_network), missing)
     return [_of_strain(folder, seed, first_network) for seed in seeds]
 
 
@@ -93,8 +94,6 @@ def _displacement_path(folder: Path, seed: int, first_network: Path) -> Path:
 
 def _keep_simulation(folder: Path, seed: int) -> None:
     path = _simulation_path(folder, seed)
-    if path.exists():
-        return
     simulated = paper_pair(seed)
     frames = simulated.recording
     assert isinstance(frames, RFFrames)
@@ -116,9 +115,8 @@ def _keep_simulation(folder: Path, seed: int) -> None:
 
 def _keep_displacement(folder: Path, first_network: Path, seed: int) -> None:
     path = _displacement_path(folder, seed, first_network)
-    if path.exists():
-        return
-    _keep_simulation(folder, seed)
+    if not _simulation_path(folder, seed).exists():
+        _keep_simulation(folder, seed)
     found = predicted_displacement(_simulation(folder, seed)[0], load_network(first_network, threads=_threads()))
     with atomic_file(path) as temporary, open(temporary, "wb") as stream:
         np.save(stream, found.astype(np.float32))
@@ -142,7 +140,8 @@ def _in_processes(job: Callable[[int], None], seeds: list[int]) -> None:
                 pass
         except BrokenProcessPool as error:
             raise DataError(
-                "a process that makes tissues was killed, probably for lack of memory; try again"
+                "a process that makes tissues died: for lack of memory, or because the calling script does not guard "
+                "its code by if __name__ == '__main__'"
             ) from error
 
 
