@@ -11,6 +11,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
+from functools import lru_cache
 
 import cv2
 import numpy as np
@@ -220,7 +221,7 @@ class Screen:
 
     def _draw_texts(self, draw: ImageDraw.ImageDraw) -> None:
         s, v = self.settings, self.vendor
-        font = ImageFont.load_default(size=max(6.0, v.text_size * self.shape[0] * 1.35))
+        font = _font(round(max(6.0, v.text_size * self.shape[0] * 1.35), 1))
         for row, column, template in v.texts:
             text = template.format(
                 fr=f"{s.frame_rate_hz:.0f}", depth=f"{self.sector.depth_m * 100:.0f}", hr=f"{s.heart_rate_per_min:.0f}",
@@ -275,7 +276,7 @@ class Screen:
         offset = (1 if self.rng.random() < 0.7 else -1) * self.rng.uniform(2, 4) * size
         x, y = float(column) + offset, max(float(row), size)
         if self.vendor.logo == "letter":
-            font = ImageFont.load_default(size=2.2 * size)
+            font = _font(round(2.2 * size, 1))
             draw.text((x, y - size), "V", fill=self.vendor.text_grey, font=font)
         elif self.vendor.logo == "ring":
             draw.ellipse((x - size, y - size, x + size, y + size), outline=self.vendor.text_grey)
@@ -303,6 +304,12 @@ class Screen:
         cv2.polylines(shown, [np.round(points).astype(np.int32)], False, float(self.vendor.text_grey), thickness)
         x, y_end = points[-1]
         cv2.line(shown, (int(x), int(y_end) - 4), (int(x), int(y_end) + 4), float(self.vendor.text_grey), thickness)
+
+
+@lru_cache(maxsize=256)
+def _font(size: float) -> ImageFont.FreeTypeFont | ImageFont.ImageFont:
+    """Reading a font takes longer than writing with it."""
+    return ImageFont.load_default(size=size)
 
 
 def _through_jpeg(frame: np.ndarray, quality: int) -> np.ndarray:

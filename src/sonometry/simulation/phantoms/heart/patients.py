@@ -263,7 +263,7 @@ def _training_frames(patient: Patient, view: Kind, clip: int, options: ClipOptio
             yield TrainingFrame(image, np.zeros_like(image), view, patient.scanner.name)
         return
     recording = _without_memory(patient.recording(view, clip=clip, options=options))
-    images = [recording.image(i) for i in range(recording.n_frames)]
+    images = recording.apart(range(recording.n_frames))
     stored = recording.screen.store([image for image, _ in images])
     for image, (_, structure) in zip(stored, images, strict=True):
         mask = recording.converter.nearest(_STRUCTURE_TO_MASK[structure])

@@ -165,6 +165,21 @@ class Scene:
     texture: tuple[Array, Array, Array]
     material: Material
 
+    def frame(self, index: int) -> SingleScene:
+        """One of several frames, as the engine needs it."""
+        texture = tuple(t[index, ...] for t in self.texture)
+        return SingleScene(self.tissue[index, ...], self.blood[index, ...], self.structure[index], texture)  # type: ignore[arg-type]
+
+
+@dataclass(frozen=True)
+class SingleScene:
+    """What the engine needs of one frame, and its structures."""
+
+    tissue: Array
+    blood: Array
+    structure: np.ndarray
+    texture: tuple[Array, Array, Array]
+
 
 class Imagined:
     """A heart under a probe: turns states of the motion into scenes."""
@@ -352,10 +367,11 @@ class Imagined:
 
 
 def _rows_near_base(level: Array) -> slice:
-    """The rows of the grid that may meet a valve; all of them where several frames share the grid."""
-    if level.ndim > 2 or not isinstance(level, np.ndarray):
+    """The rows of the grid that may meet a valve; all of them on a GPU."""
+    if not isinstance(level, np.ndarray):
         return slice(None)
-    rows = np.flatnonzero(((level > _VALVES_M[0]) & (level < _VALVES_M[1])).any(axis=-1))
+    near = ((level > _VALVES_M[0]) & (level < _VALVES_M[1])).any(axis=-1)
+    rows = np.flatnonzero(near.reshape(-1, near.shape[-1]).any(axis=0))
     return slice(int(rows[0]), int(rows[-1]) + 1) if len(rows) else slice(0, 1)
 
 
