@@ -154,6 +154,7 @@ class Screen:
 
     def __post_init__(self) -> None:
         self.shape = self.size if self.size is not None else self.vendor.shape
+        self._box = self._fitted_box()
         self.raster = self._place_sector()
         self._grey = self._grey_curve()
         self._overlay, self._alpha = self._graphics()
@@ -181,6 +182,14 @@ class Screen:
             return _through_video(np.stack(frames), self._quality)
         return np.stack(frames)
 
+    def _fitted_box(self) -> tuple[float, float, float, float]:
+        """The vendor's box, wider on frames that are narrower than its screen, so that the sector keeps its height."""
+        top, left, height, width = self.vendor.box
+        narrower = self.vendor.shape[1] / self.vendor.shape[0] * self.shape[0] / self.shape[1]
+        wide = min(width * max(narrower, 1.0), max(width, 0.98))
+        left = min(max(left + (width - wide) / 2, 0.0), 1 - wide)
+        return top, left, height, wide
+
     def _place_sector(self) -> Raster:
         """The sector in its box, or filling a cropped frame (whose sides it may exceed)."""
         rows, columns = self.shape
@@ -192,7 +201,7 @@ class Screen:
             box = (rng.uniform(-0.01, 0.04), 0.0, rng.uniform(0.93, 1.02), 1.0)
             overhang = rng.uniform(1.0, 1.25)
         else:
-            box, overhang = self.vendor.box, 1.0
+            box, overhang = self._box, 1.0
         pixel = max(height / (box[2] * rows), width / overhang / (box[3] * columns))
         row_m = top - (box[0] * rows + 0.5 * (box[2] * rows - height / pixel)) * pixel
         column_m = -(box[1] + 0.5 * box[3]) * columns * pixel
@@ -266,7 +275,7 @@ class Screen:
             row, column = self.raster.to_pixels(np.asarray(lateral), np.asarray(axial))
             return float(row), float(column)
         row = float(self.raster.to_pixels(np.asarray(0.0), np.asarray(depth_m))[0])
-        left, width = self.vendor.box[1], self.vendor.box[3]
+        left, width = self._box[1], self._box[3]
         return row, (left + (width if side > 0 else 0.0)) * (self.shape[1] - 1)
 
     def _draw_logo(self, draw: ImageDraw.ImageDraw) -> None:
