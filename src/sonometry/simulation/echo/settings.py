@@ -112,7 +112,7 @@ def sample_acquisition(
 def _sample_resolution(rng: np.random.Generator, shape: tuple[int, int]) -> Resolution:
     u = rng.uniform
     return Resolution(
-        along_samples=u(0.55, 1.35) * shape[0] / 288,
+        along_samples=u(0.6, 1.55) * shape[0] / 288,
         across_beams=u(0.65, 1.55) * shape[1] / 120,
         focus=u(0.3, 0.8),
         spread=u(0.0, 1.2),
@@ -125,10 +125,10 @@ def _sample_display(rng: np.random.Generator, look: tuple[float, float]) -> Disp
     gamma = u(1.0, 2.05) * look[1]
     return Display(
         reference_percentile=100 - u(0.2, 1.8) ** 2,
-        dynamic_range_db=max(u(26, 57) + look[0], 20.0),
+        dynamic_range_db=max(u(30, 60) + look[0], 22.0),
         gamma=gamma,
-        smooth_along=u(0.4, 1.1) if rng.random() < 0.65 else 0.0,
-        smooth_across=u(0.3, 1.2) if rng.random() < 0.65 else 0.0,
+        smooth_along=u(0.4, 1.4) if rng.random() < 0.75 else 0.0,
+        smooth_across=u(0.3, 1.2) if rng.random() < 0.7 else 0.0,
         persistence=u(0.1, 0.5) if rng.random() < 0.5 else 0.0,
         edge=u(0.1, 0.7) if rng.random() < 0.3 else 0.0,
         reject=u(0.0, max(0.48 - 0.1 * gamma, 0.1)) if rng.random() < 0.85 else 0.0,
@@ -153,7 +153,7 @@ def _sample_artefacts(rng: np.random.Generator, shape: tuple[int, int], quality:
         noise=u(-70, -41) + 11 * poor,
         noise_slope=u(0, 18),
         gain_db=_sample_gain(rng, shape, poor),
-        slide_per_s=u(18, 55),
+        slide_per_s=u(15, 45),
         still=u(0.05, 0.6),
         patches=patches,
     )
