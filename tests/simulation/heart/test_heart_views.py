@@ -154,7 +154,7 @@ def test_four_and_five_chambers_are_told_by_the_aortic_valve_whatever_the_variat
     for seed in range(12):
         heart = build_chambers(HeartMotion(sample_parameters(np.random.default_rng(seed))))
         pose = place_probe(view, heart, np.random.default_rng(seed))
-        passing = abs(pose.elevation_of(heart, heart.aorta.frame.origin_m)) / heart.aorta.annulus_m
+        passing = abs(pose.elevation_of(heart.middles_m["aortic"])) / heart.aorta.annulus_m
         assert passing > 0.8 if view is View.A4C else passing < 0.75
         lateral, axial = np.meshgrid(np.arange(-0.08, 0.08, 2e-3), np.arange(0.0, pose.depth_m, 2e-3))
         d = heart.distances(heart.motion.to_material(pose.to_heart(lateral, axial), END_DIASTOLE))

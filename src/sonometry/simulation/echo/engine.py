@@ -43,6 +43,7 @@ class EchoEngine:
         self._static = crop_noise(self.shape, self.rng, is_grainy=True)
         self._blood = crop_noise(self.shape, self.rng)
         self._clutter = self._clutter_power()
+        self._gain = 10 ** (self.acquisition.artefacts.gain_db / 10)
 
     def frame(self, scene: Any, *, time_s: float = 0.0) -> Array:
         """Grey levels 0 to 1 (sample, beam) of a scene with `tissue`, `blood` and `texture`."""
@@ -89,7 +90,7 @@ class EchoEngine:
             reach = self.shape[0] // 24
             smear = smear + 10 ** (art.haze / 10) * box_blur(box_blur(spread, reach, -2), reach, -2)
         power = power + smear * grain
-        gain = like(10 ** (art.gain_db / 10), tissue)
+        gain = like(self._gain, tissue)
         return power * gain + like(self._clutter, tissue) * grain + like(self._noise_power(lead), tissue)
 
     def _mirror(self, amplitude: Array) -> Array:

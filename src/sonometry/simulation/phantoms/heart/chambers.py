@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, fields
+from functools import cached_property
 
 import numpy as np
 
@@ -111,6 +112,13 @@ class Chambers:
     noise_offset: tuple[float, float, float]
     defect: tuple[np.ndarray, float] | None = None
     sinus: Capsule | None = None
+
+    @cached_property
+    def middles_m(self) -> dict[str, np.ndarray]:
+        """Anatomical end-diastolic positions of the middles of the aortic and mitral valves and the left atrium."""
+        frames = {"aortic": self.aorta.frame, "mitral": self.mitral.frame, "atrium": self.left_atrium.frame}
+        unstraighten = self.motion.shape.unstraighten
+        return {name: np.array(unstraighten(tuple(f.origin_m))) for name, f in frames.items()}
 
     def distances(self, m: Material, points: Points | None = None) -> Distances:
         """Distances to all chambers of material points. points : `m.points` if the caller has them."""

@@ -408,7 +408,7 @@ class HeartMotion:
         def miss(amplitude: np.ndarray) -> np.ndarray:
             return self.meridian_lengths(replace(state, shortening=amplitude)).mean(-1) / self._length_m - 1 - strain
 
-        previous, current = -0.9 * strain, -1.2 * strain + 1e-3
+        previous, current = -1.1 * strain, -1.2 * strain + 1e-3
         f_previous, f_current = miss(previous), miss(current)
         for _ in range(20):
             if np.abs(f_current).max() < _STRAIN_TOLERANCE:

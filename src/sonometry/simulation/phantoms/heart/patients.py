@@ -43,7 +43,7 @@ VIEW_SHARES = {
 #: In a confounded cohort a patient keeps to the habits of the vendor with this probability.
 _CONFOUNDED = 0.9
 #: Samples of a training frame per row of it, and their bounds.
-_SAMPLES_PER_ROW, _SAMPLES = 0.8, (128, 288)
+_SAMPLES_PER_ROW, _SAMPLES = 0.75, (128, 288)
 _VENDOR_NAMES = (*VENDORS, RANDOM)
 _STRUCTURE_TO_MASK = np.zeros(256, np.uint8)
 for _structure, _value in MASK_VALUES.items():

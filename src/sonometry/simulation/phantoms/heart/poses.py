@@ -94,10 +94,9 @@ class Pose:
         )
         return lateral, axial, elevation
 
-    def elevation_of(self, chambers: Chambers, straight_m: np.ndarray) -> float:
-        """Distance across the plane of a point given in straightened end-diastolic coordinates."""
-        anatomical = np.array(chambers.motion.shape.unstraighten(tuple(straight_m)))
-        return float((anatomical - self.origin_m) @ self.axes[2])
+    def elevation_of(self, point_m: np.ndarray) -> float:
+        """Distance of an anatomical point across the plane."""
+        return float((point_m - self.origin_m) @ self.axes[2])
 
     def moved(self, rotation: np.ndarray, translation_m: np.ndarray) -> Pose:
         """The pose seen from a heart that has turned (3, 3) and moved (3,) in its own coordinates."""
@@ -165,25 +164,19 @@ def _misnamed(pose: Pose, chambers: Chambers) -> float:
 
     In A5C the plane cuts the annulus well inside and reaches the left atrium too; in A4C it passes behind the annulus.
     """
-    root, atrium = chambers.aorta, chambers.left_atrium
-    behind = pose.elevation_of(chambers, root.frame.origin_m) * _towards_aorta(pose, chambers) / root.annulus_m
+    aortic, mitral, atrium = (pose.elevation_of(p) for p in chambers.middles_m.values())
+    behind = (aortic if aortic > mitral else -aortic) / chambers.aorta.annulus_m
     if pose.view is View.A4C:
         return max(_CLOSED - behind, 0.0)
-    axes = atrium.frame.axes * np.asarray(atrium.semi_axes_m)[:, None]
-    reach = float(np.linalg.norm(axes @ pose.axes[2]))
-    missed = abs(pose.elevation_of(chambers, atrium.frame.origin_m)) / reach - _ATRIUM_CUT
+    body = chambers.left_atrium
+    reach = float(np.linalg.norm((body.frame.axes @ pose.axes[2]) * np.asarray(body.semi_axes_m)))
+    missed = abs(atrium) / reach - _ATRIUM_CUT
     return max(_ANTERIOR - behind, 0.0) + max(behind - _OPENED, 0.0) + max(missed, 0.0)
-
-
-def _towards_aorta(pose: Pose, chambers: Chambers) -> float:
-    """Sign of the elevation in which the aortic valve lies from the mitral valve."""
-    aortic, mitral = (pose.elevation_of(chambers, f.origin_m) for f in (chambers.aorta.frame, chambers.mitral.frame))
-    return 1.0 if aortic > mitral else -1.0
 
 
 def _passes(pose: Pose, chambers: Chambers) -> float:
     """Where the plane passes from the middle of the mitral (0) to that of the aortic valve (1)."""
-    aortic, mitral = (pose.elevation_of(chambers, f.origin_m) for f in (chambers.aorta.frame, chambers.mitral.frame))
+    aortic, mitral, _ = (pose.elevation_of(p) for p in chambers.middles_m.values())
     return mitral / (mitral - aortic)
 
 
