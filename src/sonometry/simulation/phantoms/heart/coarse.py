@@ -28,9 +28,31 @@ def pick(array: Array, rows: np.ndarray, columns: np.ndarray) -> Array:
 
 def spread(coarse: Array, rows: np.ndarray, columns: np.ndarray, target: Array) -> Array:
     """Linear interpolation of a coarse grid to the grid of `target`."""
-    down = like(_interpolation(rows, target.shape[-2]), target)
-    right = like(_interpolation(columns, target.shape[-1]).T, target)
-    return down @ coarse @ right
+    down = _between(coarse, rows, target.shape[-2], axis=-2)
+    return _between(down, columns, target.shape[-1], axis=-1)
+
+
+def _between(array: Array, nodes: np.ndarray, n: int, *, axis: int) -> Array:
+    """Values at 0 to n - 1 along an axis from those at the nodes; no matrix product, whose threads cost more."""
+    low, share = _neighbours(tuple(nodes.tolist()), n)
+    share = like(share[:, None] if axis == -2 else share, array)
+    if isinstance(array, np.ndarray):
+        first, second = array.take(low, axis=axis), array.take(low + 1, axis=axis)
+    else:
+        xp = namespace(array)
+        first, second = (xp.take(array, xp.asarray(i, device=array.device), axis=axis) for i in (low, low + 1))
+    second -= first
+    second *= share
+    second += first
+    return second
+
+
+@cache
+def _neighbours(nodes: tuple[int, ...], n: int) -> tuple[np.ndarray, np.ndarray]:
+    """(n,) number of the node before each of 0 to n - 1, and the share of the one after it."""
+    at = np.interp(np.arange(n), nodes, np.arange(len(nodes)))
+    low = np.minimum(at.astype(np.intp), len(nodes) - 2)
+    return low, (at - low).astype(np.float32)
 
 
 @dataclass(frozen=True)
@@ -53,14 +75,3 @@ class Coarse:
         """Several coarse arrays interpolated to the grid of `target`."""
         wide = spread(namespace(target).stack(list(coarse)), self.rows, self.columns, target)
         return [wide[i, ...] for i in range(len(coarse))]
-
-
-@cache
-def _interpolation_matrix(nodes: tuple[int, ...], n: int) -> np.ndarray:
-    """(n, nodes) weights of linear interpolation from the nodes to 0 ... n - 1."""
-    identity = np.eye(len(nodes))
-    return np.stack([np.interp(np.arange(n), nodes, row) for row in identity], axis=1).astype(np.float32)
-
-
-def _interpolation(nodes: np.ndarray, n: int) -> np.ndarray:
-    return _interpolation_matrix(tuple(nodes.tolist()), n)
