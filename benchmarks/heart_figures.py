@@ -14,8 +14,8 @@ import numpy as np
 from sonometry.simulation.phantoms.heart import ClipOptions, Patient, View
 
 #: Patients whose clips show their view clearly; most do not look as tidy.
-SEEDS = dict(zip(View, (205, 210, 209, 212, 207, 205, 205, 204), strict=True))
-SEED_BESIDE_REAL = 60
+SEEDS = dict(zip(View, (307, 321, 333, 317, 332, 318, 302, 312), strict=True))
+SEED_BESIDE_REAL = 67
 COLOURS = np.array([[0, 0, 0], [70, 70, 230], [110, 190, 110], [225, 140, 70]], np.float32)
 
 
