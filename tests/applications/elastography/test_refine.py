@@ -12,9 +12,11 @@ import pytest
 torch = pytest.importorskip("torch")
 
 from sonometry.applications.elastography import am2d, refine  # noqa: E402
+from sonometry.applications.elastography.config import ElastographyConfig  # noqa: E402
 from sonometry.applications.elastography.displacement import LearnedConfig  # noqa: E402
 from sonometry.applications.elastography.echo_pair import to_displacement  # noqa: E402
 from sonometry.applications.elastography.features import CHANNELS, OUTPUTS  # noqa: E402
+from sonometry.applications.elastography.strain_image import axial_strain  # noqa: E402
 from sonometry.core.errors import DataError  # noqa: E402
 from sonometry.models.elasto import RefinementNetwork  # noqa: E402
 from sonometry.models.weights import export_network  # noqa: E402
@@ -22,11 +24,15 @@ from sonometry.models.weights import export_network  # noqa: E402
 pytestmark = pytest.mark.filterwarnings("ignore::Warning:torch", "ignore::FutureWarning")
 
 
-def exported(folder: Path, *, bias: float = 0.0, channels: tuple[str, ...] = CHANNELS) -> Path:
-    """Weights of a small untrained network whose first output is `bias` everywhere."""
+def exported(
+    folder: Path, *, bias: float = 0.0, log_variance: float = 0.0, channels: tuple[str, ...] = CHANNELS
+) -> Path:
+    """Weights of a small untrained network whose axial correction and whose log-variances are the same everywhere."""
     network = RefinementNetwork(len(channels), len(OUTPUTS), (4, 8))
     with torch.no_grad():
+        # Every output has two biases, those of even and of odd rows.
         network.head.bias[:2] = bias
+        network.head.bias[6:] = log_variance
     export_network(
         network, folder, refine.WEIGHTS, n_in=len(channels), metadata={"channels": channels, "outputs": OUTPUTS}
     )
@@ -50,6 +56,28 @@ def test_an_untrained_network_leaves_the_motion_of_am2d(tracked_pair, untrained)
     after = refine.track(pair.earlier, pair.later, context=pair.context, config=LearnedConfig(untrained))
     np.testing.assert_allclose(after.axial_samples, before.axial_samples, atol=1e-5)
     np.testing.assert_allclose(after.lateral_lines, before.lateral_lines, atol=1e-5)
+
+
+def test_a_correction_in_doubt_leaves_displacement_and_strain_exactly_as_am2d_has_them(tracked_pair, tmp_path):
+    pair = tracked_pair()
+    before = am2d.track(pair.earlier, pair.later, context=pair.context)
+    strain = axial_strain(
+        before.axial_samples * np.float32(pair.context.axial_step_m), pair.context.axial_step_m, ElastographyConfig()
+    )
+    doubtful = exported(tmp_path, bias=1.0, log_variance=8.0)
+    after = refine.track(pair.earlier, pair.later, context=pair.context, config=LearnedConfig(doubtful))
+    assert after.is_refined
+    np.testing.assert_array_equal(after.axial_samples, before.axial_samples)
+    np.testing.assert_allclose(after.axial_strain, strain, atol=1e-9)
+
+
+def test_a_correction_that_is_sure_of_itself_is_taken_in_full(tracked_pair, tmp_path):
+    pair = tracked_pair()
+    before = am2d.track(pair.earlier, pair.later, context=pair.context)
+    sure = exported(tmp_path, bias=1.0, log_variance=-14.0)
+    after = refine.track(pair.earlier, pair.later, context=pair.context, config=LearnedConfig(sure))
+    moved = np.abs(after.axial_samples - before.axial_samples)[pair.inner()]
+    assert np.allclose(moved, 0.01 * pair.context.samples_per_period / (2 * np.pi), rtol=0.1)
 
 
 def test_its_strain_is_the_slope_of_its_displacement(tracked_pair, untrained):
@@ -77,6 +105,8 @@ def test_a_correction_that_spoils_the_agreement_is_given_up(tracked_pair, tmp_pa
     found = refine.refine(echo, motion, context=pair.context, network=network)
     assert not found.is_refined
     np.testing.assert_array_equal(found.axial_samples, to_displacement(echo, motion).axial_samples)
+    least_squares = refine.least_squares_strain(echo, motion, pair.context)
+    np.testing.assert_array_equal(found.axial_strain, least_squares)
     # One radian was refused: the standard deviation says that it was in question.
     assert found.axial_sd_samples is not None
     assert np.median(found.axial_sd_samples) > 0.9 / echo.band.carrier_rad

@@ -58,7 +58,7 @@ class TaskConfig:
     )
 
     n_calibration: int = field(
-        default=24, metadata=_about("Held-out pairs that the standard deviations are calibrated on; 0 leaves them")
+        default=192, metadata=_about("Held-out pairs that the standard deviations are calibrated on; 0 leaves them")
     )
     tissues: int = field(default=40, metadata=_about("Of the paper's networks: simulated pairs that patches come from"))
     tissue_folder: str = field(
