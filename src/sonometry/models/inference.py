@@ -56,7 +56,7 @@ def load_network(path: Path, *, threads: int = 0) -> Network:
 
 
 def _located(path: Path) -> tuple[Path, float]:
-    """The ONNX file behind `path` and its time of change, so that a file written anew is loaded anew."""
+    """The ONNX file behind `path` and when it or its JSON last changed: what is written anew is loaded anew."""
     if path.is_dir():
         found = sorted(path.glob("*.onnx"))
         if len(found) != 1:
@@ -66,7 +66,7 @@ def _located(path: Path) -> tuple[Path, float]:
         raise DataError(f"no weights at {path.name}; expected an .onnx file or the folder of a training run's weights")
     if path.suffix == ".safetensors":
         path = path.with_suffix(".onnx")
-    return path, path.stat().st_mtime if path.is_file() else 0.0
+    return path, max((p.stat().st_mtime for p in (path, path.with_suffix(".json")) if p.is_file()), default=0.0)
 
 
 @lru_cache(maxsize=8)

@@ -57,6 +57,35 @@ def test_a_block_of_the_pool_is_made_once_and_is_the_same_in_another_folder(tmp_
     assert (first.label, first.box) == ("A4C", Box(10, 200, 20, 190))
 
 
+def test_filling_makes_the_missing_blocks_only(tmp_path, monkeypatch):
+    monkeypatch.setattr("os.cpu_count", lambda: 1)
+    made = []
+
+    def make(rng, vendors):
+        made.append(vendors)
+        return few(rng, vendors)
+
+    pool = Pool(tmp_path, 3, None, make)
+    kept = pool.item(1, 0)
+    pool.fill(3)
+    assert len(made) == 3
+    assert np.array_equal(pool.item(1, 0).image, kept.image)
+    pool.item(2, 1)
+    assert len(made) == 3
+
+
+@pytest.mark.slow
+def test_processes_make_the_blocks_that_one_process_makes(tmp_path, monkeypatch):
+    monkeypatch.setattr("os.cpu_count", lambda: 2)
+    together = Pool(tmp_path / "a", 3, ("ember",), make_frames)
+    together.fill(2)
+    alone = Pool(tmp_path / "b", 3, ("ember",), make_frames)
+    for block, index in ((0, 0), (1, 5), (1, 47)):
+        one, other = together.item(block, index), alone.item(block, index)
+        assert np.array_equal(one.image, other.image)
+        assert (one.label, one.box) == (other.label, other.box)
+
+
 def test_the_same_seed_gives_the_same_variation():
     pooled = few(np.random.default_rng(1), None)[0]
     pictures = [varied(pooled, np.random.default_rng(s)) for s in (5, 5, 6)]

@@ -36,8 +36,8 @@ class TaskConfig(ClassificationConfig):
     fit: Literal["content", "stretch", "pad"] = "content"  # type: ignore[assignment]
     level: Literal["frames", "clips"] = "frames"
     frame_weights: Path | None = None
-    widths: tuple[int, ...] = (32, 64, 96, 160)
-    stem: int = 16
+    widths: tuple[int, ...] = (48, 96, 160, 224)
+    stem: int = 24
     width: int = 48
     dropout: float = 0.2
     label_smoothing: float = 0.03
