@@ -75,7 +75,7 @@ class ClassificationTask:
     def network(self) -> Classifier:
         network = build_classifier(self.config.backbone, len(self.class_names), pretrained=self.config.pretrained)
         network.whiten(*self.train.statistics())
-        return network
+        return network.to(memory_format=torch.channels_last)  # convolutions on a processor take 0.7 of the time
 
     def epoch_size(self) -> int:
         return len(self.train)
@@ -95,7 +95,7 @@ class ClassificationTask:
 
     def losses(self, network: nn.Module, batch: Mapping[str, torch.Tensor]) -> dict[str, torch.Tensor]:
         """Cross-entropy, weighted by class only in training; and the share of right frames."""
-        logits, label = network(batch["image"]), batch["label"]
+        logits, label = network(batch["image"].contiguous(memory_format=torch.channels_last)), batch["label"]
         is_weighted = network.training and self.config.class_weights
         weights = self.weights.to(logits.device) if is_weighted else None
         loss = functional.cross_entropy(logits.float(), label, weight=weights)

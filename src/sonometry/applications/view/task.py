@@ -261,7 +261,7 @@ class RecordingsTask(ClassificationTask):
         network.whiten(*self.train.statistics())
         if self.config.pretrained:
             _start_from_shipped(network, self.class_names)
-        return network
+        return network.to(memory_format=torch.channels_last)
 
 
 def _start_from_shipped(network: Classifier, names: tuple[str, ...]) -> None:
