@@ -64,7 +64,7 @@ def arm(folder: Path, methods: tuple[str, ...]) -> bytes:
     for method in methods:
         image = strain_image(frames, (pair[0], pair[1]), ElastographyConfig(method=method))
         strains[method] = np.where(image.valid, image.axial_strain, np.nan)
-        print(f"{folder.name} frames {pair}, {method}: median correlation {np.median(image.quality):.4f}")
+        print(f"{folder.name} frames {pair}, {method}: median correlation {np.median(image.agreement):.4f}")
     return compared(frames, strains, 0.0)
 
 
@@ -80,9 +80,12 @@ def loss_curves(runs: list[Path]) -> bytes:
             steps, losses = np.array(_logged(run, f"{side}/loss")).T
             mean_of = max(1, len(steps) // 200)
             steps, losses = (_means(values, mean_of) for values in (steps, losses))
-            label = {"train": "training, dropout on", "val": "held-out tissues"}[side]
+            label = {"train": "training, dropout on", "val": "held-out tissues, averaged weights"}[side]
             axes.plot((steps + 1) * per_step, losses * scale, color=colour, linewidth=width, label=label)
         axes.set_yscale("log")
+        axes.set_yticks([t for t in (0.04, 0.05, 0.06, 0.08, 0.1, 0.2, 0.3, 0.4) if t < axes.get_ylim()[1]])
+        axes.yaxis.set_major_formatter("{x:g}")
+        axes.minorticks_off()
         chart_axes(axes, "Patches seen (millions)", f"Mean absolute error ({unit})")
         title(axes, options["options"]["network"])
         axes.legend(frameon=False, fontsize=8)

@@ -24,9 +24,8 @@ def test_deviations_are_mended_apart_for_small_and_large_strain(applied_strain, 
     curves = calibrate._curves(calibrate._classes(found), 0)
     new = pixels(rng, applied_strain, true_factor)
     sd = calibrated_deviation(2 * np.log(new.deviation[0]), curves, applied_strain)
-    # 94 % of normal errors lie within 1.88 standard deviations, 95 % within 1.96.
-    assert np.median(sd / (true_factor * new.deviation[0])) == pytest.approx(1.88 / 1.96, rel=0.03)
-    assert np.mean(new.error[0] < 1.96 * sd) == pytest.approx(0.94, abs=0.01)
+    assert np.median(sd / (true_factor * new.deviation[0])) == pytest.approx(1.0, rel=0.03)
+    assert np.mean(new.error[0] < 1.96 * sd) == pytest.approx(0.95, abs=0.01)
 
 
 def test_between_two_classes_of_strain_the_factor_lies_between_theirs():

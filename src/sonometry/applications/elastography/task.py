@@ -18,7 +18,7 @@ from torch import nn
 from torch.utils.data import Dataset
 
 from sonometry.applications.elastography import am2d
-from sonometry.applications.elastography.calibrate import calibrated, calibration_pairs
+from sonometry.applications.elastography.calibrate import LOST, calibrated, calibration_pairs
 from sonometry.applications.elastography.displacement import TrackingSetup
 from sonometry.applications.elastography.features import (
     CHANNELS,
@@ -48,8 +48,6 @@ _MIRRORED_CHANNELS = [CHANNELS.index(c) for c in ("lateral_mid", "lateral_coarse
 _MIRRORED_TARGETS = [OUTPUTS.index("lateral")]
 _TURNED_CHANNELS = [CHANNELS.index(c) for c in ("phase_fine", "phase_mid", "phase_coarse", "prior_shear")]
 _TURNED_TARGETS = [OUTPUTS.index("axial")]
-#: A residual beyond this many units counts as lost, and is told by the variance alone.
-_LOST = 40.0
 #: Weight of the pixels beside the edges of the image, where every method is worse, and how many they are.
 _EDGE_WEIGHT, _EDGE_ROWS, _EDGE_COLUMNS = 0.1, 16, 4
 #: Errors below this many units are not worth a smaller loss. Degrees of freedom of the likelihood.
@@ -252,8 +250,8 @@ def _target(
     axial = grid.sign * grid.from_baseband(truth[0] - motion[0]) / grid.axial_unit
     lateral = grid.sign * grid.from_baseband(truth[1] - motion[1]) / LATERAL_UNIT_LINES
     strain = grid.sign * (grid.from_baseband(truth[2]) - grid.prior_strain) / (STRAIN_SHARE * grid.strain_unit)
-    is_kept = (np.abs(axial) < _LOST) & (np.abs(lateral) < 2 * _LOST)
-    return np.clip(np.stack([axial, lateral, strain]), -_LOST, _LOST).astype(np.float32), is_kept[None]
+    is_kept = (np.abs(axial) < LOST) & (np.abs(lateral) < 2 * LOST)
+    return np.clip(np.stack([axial, lateral, strain]), -LOST, LOST).astype(np.float32), is_kept[None]
 
 
 def _disturbed(motion: np.ndarray, period_samples: float, rng: np.random.Generator) -> np.ndarray:
