@@ -8,11 +8,9 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterable
-from concurrent.futures import ProcessPoolExecutor
-from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
 from functools import partial
-from multiprocessing import current_process, get_context
+from multiprocessing import current_process
 from pathlib import Path
 
 import cv2
@@ -28,7 +26,7 @@ from sonometry.applications.elastography.wu2018 import (
     resize_pair,
     strain_input,
 )
-from sonometry.core.errors import DataError
+from sonometry.core.parallel import unordered
 from sonometry.core.rf import RFFrames
 from sonometry.io.atomic import atomic_file
 from sonometry.models.inference import load_network
@@ -129,29 +127,13 @@ def _resized(image: np.ndarray) -> np.ndarray:
 
 def _in_processes(job: Callable[[int], None], seeds: list[int]) -> None:
     """Run a job for every seed, in as many processes as there are cores where that is worth while."""
-    processes = min(os.cpu_count() or 1, _MOST_PROCESSES, len(seeds))
-    if processes < 2 or len(seeds) < _WORTH_PROCESSES or current_process().daemon:
+    workers = min(os.cpu_count() or 1, _MOST_PROCESSES, len(seeds))
+    if workers < 2 or len(seeds) < _WORTH_PROCESSES or current_process().daemon:
         for seed in seeds:
             job(seed)
         return
-    with ProcessPoolExecutor(processes, mp_context=get_context("spawn"), initializer=_one_thread) as pool:
-        try:
-            for _ in pool.map(job, seeds):
-                pass
-        except BrokenProcessPool as error:
-            raise DataError(
-                "a process that makes tissues died: for lack of memory, or because the calling script does not guard "
-                "its code by if __name__ == '__main__'"
-            ) from error
-
-
-def _one_thread() -> None:
-    """A worker process uses one core; several of them use all."""
-    import numba
-
-    os.environ["OMP_NUM_THREADS"] = "1"
-    numba.set_num_threads(1)
-    cv2.setNumThreads(1)
+    for _ in unordered(job, seeds, workers=workers):
+        pass
 
 
 def _threads() -> int:
