@@ -55,8 +55,7 @@ def _like_paper(seed: int) -> Simulated:
 class _Pixels:
     """Pixels of one pair.
 
-    error, deviation : (3, N) of axial, lateral and strain, positive, in units of the network's output; the pixels of
-    strain are not those of displacement.
+    error, deviation : (3, N) of axial, lateral and strain, positive, in units of the network's output.
     applied_strain : positive.
     """
 
@@ -105,7 +104,7 @@ def _curve(error: np.ndarray, deviation: np.ndarray) -> dict[str, list[float]]:
 
 
 def _pixels(network: Network, pair: Simulated, rng: np.random.Generator) -> _Pixels:
-    """Pixels of one pair at random, away from the edges; displacement where it is not lost, which quality tells."""
+    """Pixels of one pair at random, away from the edges and not lost: those quality tells."""
     frames = pair.recording
     assert isinstance(frames, RFFrames)
     setup = TrackingSetup.of(frames)
@@ -121,12 +120,10 @@ def _pixels(network: Network, pair: Simulated, rng: np.random.Generator) -> _Pix
     lines, rows = slice(_EDGE[1], -_EDGE[1]), slice(_EDGE[0], -_EDGE[0])
     images = np.concatenate([found.motion, found.strain[None]]) - truth, found.deviations
     error, deviation = (np.abs(image[:, lines, rows]).reshape(3, -1) / units for image in images)
-    every = np.arange(error.shape[1])
     kept = np.flatnonzero((error[0] < LOST) & (error[1] < 2 * LOST))
-    moved, strained = rng.choice(kept if kept.size else every, _PIXELS), rng.choice(every, _PIXELS)
-    error, deviation = (np.stack([*image[:2, moved], image[2, strained]]) for image in (error, deviation))
+    chosen = rng.choice(kept if kept.size else error.shape[1], _PIXELS)
     return _Pixels(
-        error,
-        np.maximum(deviation, 1e-6),
+        error[:, chosen],
+        np.maximum(deviation[:, chosen], 1e-6),
         found.units[2] / STRAIN_SHARE,
     )
