@@ -10,7 +10,8 @@ three seeds each, every one for the same processor time, the making of its image
 are ten minutes of two cores. The two calls of `train` share the work of two cores; a killed one goes on. `show` gives
 every network a random letter and writes one sheet a letter with the outlines in three frames of every clip and the area
 of the cavity over the clip, and `scores.csv` (one cavity, periodicity) by letter; which letter is what is in `key.csv`
-only. Whoever counts writes `counted.csv` (letter, found); `reveal` then prints all of it by kind.
+only. With `--largest` only the largest piece of the cavity is kept in every frame. Whoever counts writes `counted.csv`
+(letter, found); `reveal` then prints all of it by kind.
 """
 
 from __future__ import annotations
@@ -193,6 +194,15 @@ def segment(network: nn.Module, clip: np.ndarray) -> np.ndarray:
     return np.concatenate(found)
 
 
+def largest_cavity(mask: np.ndarray) -> np.ndarray:
+    """The mask with only the largest connected piece of the cavity; the others become background."""
+    count, pieces, stats, _ = cv2.connectedComponentsWithStats((mask == 1).astype(np.uint8))
+    if count <= 2:
+        return mask
+    kept = 1 + int(np.argmax(stats[1:, cv2.CC_STAT_AREA]))
+    return np.where((mask == 1) & (pieces != kept), 0, mask).astype(np.uint8)
+
+
 def judge(masks: np.ndarray) -> tuple[float, float]:
     """Share of frames with one main cavity of plausible size; periodicity of its area (autocorrelation at a beat)."""
     areas, good = [], 0
@@ -240,7 +250,7 @@ def outlined(frame: np.ndarray, mask: np.ndarray, side: int = 224) -> np.ndarray
     return shown
 
 
-def show(data: Path, out: Path) -> None:
+def show(data: Path, out: Path, *, is_cleaned: bool = False) -> None:
     """Sheets and scores of every network by a random letter; the key is kept apart, and kept when called again."""
     networks = sorted(p.stem for p in out.glob("*.checkpoint"))
     key = {row[1]: row[0] for row in read_rows(out / "key.csv")} if (out / "key.csv").exists() else {}
@@ -255,6 +265,8 @@ def show(data: Path, out: Path) -> None:
         network = UNet()
         network.load_state_dict(torch.load(out / f"{name}.checkpoint")["network"])
         masks = [segment(network.eval(), clip) for clip in clips]
+        if is_cleaned:
+            masks = [np.stack([largest_cavity(mask) for mask in found]) for found in masks]
         sheet(list(clips), masks, out / f"sheet_{key[name]}.png")
         for clip, found in zip(names, masks, strict=True):
             rows.append((key[name], clip, *(f"{value:.3f}" for value in judge(found))))
@@ -296,13 +308,16 @@ def main() -> None:
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--minutes", type=float, default=20.0, help="processor time of each training")
     parser.add_argument("--seeds", type=int, default=3)
+    parser.add_argument(
+        "--largest", action="store_true", help="show only the largest piece of the cavity of every frame"
+    )
     parser.add_argument("--only", choices=("heart", "flat"), help="train this kind only")
     options = parser.parse_args()
     options.out.mkdir(parents=True, exist_ok=True)
     torch.set_num_threads(1)
     cv2.setNumThreads(1)
     if options.what == "show":
-        show(options.data, options.out)
+        show(options.data, options.out, is_cleaned=options.largest)
     elif options.what == "reveal":
         reveal(options.out)
     else:
