@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from sonometry.applications.elastography import calibrate
-from sonometry.applications.elastography.believed_share import believed_share
+from sonometry.applications.elastography.believed_share import DOUBT, believed_share
 from sonometry.applications.elastography.refine import calibrated_deviation
 
 
@@ -48,14 +48,14 @@ def test_a_small_correction_in_doubt_is_refused_and_a_large_one_taken():
     change[:, 30:] = 10.0
     share = believed_share(change, np.ones_like(change))
     assert share[:, :10].max() == 0.0
-    assert share[:, 50:].min() == pytest.approx(1 - 0.1 / 100, abs=1e-4)
+    assert share[:, 50:].min() == pytest.approx(1 - DOUBT / 100, abs=1e-4)
     assert share.min() >= 0
     assert share.max() <= 1
 
 
 def test_the_share_is_that_of_the_positive_part_rule():
     """A correction as large as its standard deviation loses the doubt."""
-    np.testing.assert_allclose(believed_share(np.ones((9, 7)), np.ones((9, 7))), 0.9, atol=1e-6)
+    np.testing.assert_allclose(believed_share(np.ones((9, 7)), np.ones((9, 7))), 1 - DOUBT, atol=1e-6)
 
 
 def test_the_share_does_not_depend_on_the_unit():
