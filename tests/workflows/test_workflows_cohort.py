@@ -12,9 +12,9 @@ import pytest
 import sonometry as sm
 from sonometry.applications import application
 from sonometry.core import DataError, UsageError
+from sonometry.core.parallel import unordered
 from sonometry.io.read import read
 from sonometry.workflows.cohort import Subject, simulate_cohort
-from sonometry.core.parallel import unordered
 from sonometry.workflows.simulate import simulation_of
 
 pytestmark = pytest.mark.usefixtures("third_party")

@@ -19,12 +19,12 @@ import numpy as np
 from sonometry.core.application import Application, Progress, Simulated, no_progress
 from sonometry.core.errors import UsageError
 from sonometry.core.options import plain
+from sonometry.core.parallel import unordered
 from sonometry.core.simulation import Simulation
 from sonometry.io.atomic import atomic_dir, write_atomic
 from sonometry.io.manifest import ManifestRow, read_manifest, write_manifest
 from sonometry.workflows.config import Configuration
 from sonometry.workflows.output import check_directory, sole_writer
-from sonometry.core.parallel import unordered
 from sonometry.workflows.recordings import device_of, write_recording
 from sonometry.workflows.simulate import check_seed, settings_of, simulated, simulation_of
 

@@ -15,6 +15,7 @@ from pathlib import Path
 
 from sonometry.core.application import Progress, no_progress
 from sonometry.core.errors import DataError, OutputError, UsageError
+from sonometry.core.parallel import unordered
 from sonometry.data.catalogue import Catalogue
 from sonometry.data.clip_facts import ClipFacts, FileStamp, read_facts, stamp_of
 from sonometry.deid.journal import write_refused
@@ -22,7 +23,6 @@ from sonometry.deid.keys import open_key
 from sonometry.deid.places import Places
 from sonometry.io.atomic import write_atomic
 from sonometry.io.manifest import Manifest, ManifestRow, read_manifest, write_manifest
-from sonometry.core.parallel import unordered
 
 MANIFEST, FORMER = "manifest.csv", "manifest.former.csv"
 UNREADABLE, DUPLICATES = "unreadable.csv", "duplicates.csv"
