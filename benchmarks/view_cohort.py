@@ -26,9 +26,10 @@ from sonometry.applications.view.calibrate import (
 from sonometry.applications.view.classify import classify
 from sonometry.applications.view.config import METHODS, ViewConfig
 from sonometry.applications.view.decide import decide, frame_probabilities, joined
-from sonometry.applications.view.labels import CLASS_NAMES, NONE
+from sonometry.applications.view.labels import CLASS_NAMES
 from sonometry.applications.view.measure import CLIPS, FRAMES, Networks, clip_logits, load_networks
 from sonometry.applications.view.stream import HELD_OUT_VENDOR
+from sonometry.core.echo_views import NONE
 from sonometry.core.errors import DataError, UsageError
 from sonometry.evaluation.abstention import threshold_for_abstention
 from sonometry.evaluation.bootstrap import bootstrap_interval

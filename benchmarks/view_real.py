@@ -18,10 +18,10 @@ import numpy as np
 from sonometry.applications.view.classify import classify
 from sonometry.applications.view.config import ViewConfig
 from sonometry.applications.view.decide import Decision, expected_in_clinic
-from sonometry.applications.view.labels import NONE
 from sonometry.applications.view.measure import decide_clip, frame_probabilities, load_networks
 from sonometry.applications.view.prepare import ContentSquare
 from sonometry.core.cine import Cine
+from sonometry.core.echo_views import NONE
 from sonometry.io.read import read_cine
 
 #: Beginnings of the names of stills, without the collection's number.

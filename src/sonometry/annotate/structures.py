@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from sonometry.applications.view.labels import NONE, EchoView
+from sonometry.core.echo_views import NONE, EchoView
 
 #: Structures that are no contour.
 VIEW, PHASE, UNUSABLE, DONE, SCORE = "view", "phase", "unusable", "done", "score"

@@ -8,19 +8,21 @@ from __future__ import annotations
 
 from pydicom.sr.coding import Code
 
+from sonometry.core.echo_views import EchoView
+
 PRIVATE_SCHEME = "99SONOMETRY"
 
 #: Echo views of PS3.16 CID 12226 by Sonometry's names. The basal short axis lies at the mitral valve and the subcostal
 #: four-chamber view is the Standard's subcostal long axis; the five-chamber view has no code there.
 VIEW_CODES: dict[str, Code] = {
-    "A2C": Code("399232001", "SCT", "Apical two chamber"),
-    "A3C": Code("399339008", "SCT", "Apical long axis"),
-    "A4C": Code("399214001", "SCT", "Apical four chamber"),
-    "A5C": Code("A5C", PRIVATE_SCHEME, "Apical five chamber"),
-    "PLAX": Code("399139001", "SCT", "Parasternal long axis"),
-    "SAXBASAL": Code("399036006", "SCT", "Parasternal short axis at the Mitral Valve level"),
-    "SAXMID": Code("399271003", "SCT", "Parasternal short axis at the Papillary Muscle level"),
-    "SUB4C": Code("399310008", "SCT", "Subcostal long axis"),
+    EchoView.A2C.value: Code("399232001", "SCT", "Apical two chamber"),
+    EchoView.A3C.value: Code("399339008", "SCT", "Apical long axis"),
+    EchoView.A4C.value: Code("399214001", "SCT", "Apical four chamber"),
+    EchoView.A5C.value: Code("A5C", PRIVATE_SCHEME, "Apical five chamber"),
+    EchoView.PLAX.value: Code("399139001", "SCT", "Parasternal long axis"),
+    EchoView.SAXBASAL.value: Code("399036006", "SCT", "Parasternal short axis at the Mitral Valve level"),
+    EchoView.SAXMID.value: Code("399271003", "SCT", "Parasternal short axis at the Papillary Muscle level"),
+    EchoView.SUB4C.value: Code("399310008", "SCT", "Subcostal long axis"),
 }
 
 #: Measurements that PS3.16 names, by Sonometry's names.

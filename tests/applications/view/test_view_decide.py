@@ -9,8 +9,9 @@ from sonometry.applications.view.calibrate import clip_calibration, frame_calibr
 from sonometry.applications.view.classify import as_sequence
 from sonometry.applications.view.config import ViewConfig
 from sonometry.applications.view.decide import Calibration, decide, expected_in_clinic, frame_probabilities, joined
-from sonometry.applications.view.labels import CLASS_NAMES, NONE, EchoView, class_index
+from sonometry.applications.view.labels import CLASS_NAMES, class_index
 from sonometry.applications.view.prepare import spread
+from sonometry.core.echo_views import NONE, EchoView
 from sonometry.core.errors import DataError, UsageError
 from sonometry.evaluation.predictions import Predictions, averaged, majority_vote
 from sonometry.simulation.phantoms.heart import View

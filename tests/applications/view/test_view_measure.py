@@ -14,12 +14,13 @@ from sonometry.applications.view import APPLICATION
 from sonometry.applications.view.calibrate import write_calibration
 from sonometry.applications.view.classify import class_names_of, classify, in_order, preparation_of
 from sonometry.applications.view.config import ViewConfig
-from sonometry.applications.view.labels import CLASS_NAMES, EchoView
+from sonometry.applications.view.labels import CLASS_NAMES
 from sonometry.applications.view.measure import CLIPS, FRAMES, TRAINED_ON_SIMULATION, load_networks, measure
 from sonometry.applications.view.prepare import ContentSquare, clip_box, grey_scale
 from sonometry.applications.view.sections import figures
 from sonometry.applications.view.truth import check_truth, cohort, simulate
 from sonometry.core import Cine, RFFrames, Status
+from sonometry.core.echo_views import EchoView
 from sonometry.core.errors import DataError, UsageError
 from sonometry.models.inference import load_network, shipped_weights
 from sonometry.simulation.phantoms.heart import View

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from sonometry.applications.view.distractors import coloured_noise, distractor
-from sonometry.applications.view.labels import CLASS_NAMES, NONE
+from sonometry.applications.view.labels import CLASS_NAMES
 from sonometry.applications.view.marks import draw_marks
 from sonometry.applications.view.prepare import SIDE, Box
 from sonometry.applications.view.stream import (
@@ -19,6 +19,7 @@ from sonometry.applications.view.stream import (
     training_vendors,
     varied,
 )
+from sonometry.core.echo_views import NONE
 from sonometry.simulation.phantoms.heart import ANYTHING
 
 

@@ -10,10 +10,10 @@ import numpy as np
 import pytest
 
 from sonometry.applications.view import study_clips, study_finetune, study_gradual, study_size, study_vendor
-from sonometry.applications.view.labels import EchoView
 from sonometry.applications.view.studies import studies
 from sonometry.applications.view.study_clips import CohortSize, with_splits
 from sonometry.applications.view.study_runs import Outcome, Runs, adam, check_ran, per_cent
+from sonometry.core.echo_views import EchoView
 from sonometry.core.errors import DataError, UsageError
 from sonometry.core.paper_study import StudyRequest
 from sonometry.io.manifest import Manifest, ManifestRow, read_manifest, write_manifest

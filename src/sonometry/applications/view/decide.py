@@ -13,7 +13,8 @@ from typing import Any
 import numpy as np
 
 from sonometry.applications.view.config import ClipMethod
-from sonometry.applications.view.labels import CLASS_NAMES, NONE, EchoView
+from sonometry.applications.view.labels import CLASS_NAMES
+from sonometry.core.echo_views import NONE, EchoView
 from sonometry.evaluation.calibration import as_logits, at_temperature
 
 #: A clip whose best label is less probable than this is never named, whatever the error rate asked for.

@@ -1,44 +1,9 @@
-"""The eight standard views and "none of these", by name; a label never travels as a bare index.
-
-The order of the members is that of `view_names` in fields.npz and of every array of probabilities.
-"""
+"""Names of the outputs of a view network, in their order: the eight standard views, and none of them."""
 
 from __future__ import annotations
 
-from enum import StrEnum
+from sonometry.core.echo_views import NONE, EchoView
 
-
-class EchoView(StrEnum):
-    """Standard views of the thesis; its mid short axis covers several levels between valve and apex."""
-
-    A2C = "A2C"
-    A3C = "A3C"
-    A4C = "A4C"
-    A5C = "A5C"
-    PLAX = "PLAX"
-    SAXBASAL = "SAXBASAL"
-    SAXMID = "SAXMID"
-    SUB4C = "SUB4C"
-
-    @property
-    def words(self) -> str:
-        """As a person says it."""
-        return _WORDS[self]
-
-
-_WORDS = {
-    EchoView.A2C: "apical two-chamber",
-    EchoView.A3C: "apical three-chamber",
-    EchoView.A4C: "apical four-chamber",
-    EchoView.A5C: "apical five-chamber",
-    EchoView.PLAX: "parasternal long axis",
-    EchoView.SAXBASAL: "parasternal short axis, base",
-    EchoView.SAXMID: "parasternal short axis, mid-ventricle",
-    EchoView.SUB4C: "subcostal four-chamber",
-}
-
-#: What a manifest calls a recording that shows none of the eight.
-NONE = "NONE"
 #: Names of the outputs of a view network, in order.
 CLASS_NAMES: tuple[str, ...] = (*(view.value for view in EchoView), NONE)
 

@@ -25,10 +25,11 @@ from sonometry.applications.view.decide import (
     frame_probabilities,
     joined,
 )
-from sonometry.applications.view.labels import CLASS_NAMES, NONE, EchoView
+from sonometry.applications.view.labels import CLASS_NAMES
 from sonometry.applications.view.prepare import decoded_once
 from sonometry.core.application import Findings, Progress, no_progress
 from sonometry.core.cine import Cine
+from sonometry.core.echo_views import NONE, EchoView
 from sonometry.core.errors import UsageError
 from sonometry.core.measurement import Measurement, Method, Status
 from sonometry.core.report import Report

@@ -5,10 +5,10 @@ from __future__ import annotations
 import numpy as np
 
 from sonometry.applications.view.config import ViewConfig
-from sonometry.applications.view.labels import NONE, EchoView
 from sonometry.applications.view.prepare import clip_box, keep_sector, spread
 from sonometry.core.application import Findings
 from sonometry.core.cine import Cine
+from sonometry.core.echo_views import NONE, EchoView
 from sonometry.core.report import Figure
 from sonometry.plots import views as plots
 from sonometry.plots.style import png

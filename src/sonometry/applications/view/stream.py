@@ -19,9 +19,9 @@ import cv2
 import numpy as np
 
 from sonometry.applications.view.distractors import distractor
-from sonometry.applications.view.labels import NONE, EchoView
 from sonometry.applications.view.marks import draw_marks
 from sonometry.applications.view.prepare import SIDE, Box, content_box
+from sonometry.core.echo_views import NONE, EchoView
 from sonometry.core.parallel import unordered
 from sonometry.io.atomic import atomic_file
 from sonometry.simulation.appearance import RANDOM, VENDORS

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from sonometry.applications.view.labels import EchoView
+from sonometry.core.echo_views import EchoView
 from sonometry.core.errors import DataError, UsageError
 from sonometry.core.paper_study import StudyRequest
 from sonometry.core.parallel import unordered

@@ -7,9 +7,9 @@ from dataclasses import replace
 
 import numpy as np
 
-from sonometry.applications.view.labels import NONE, EchoView
 from sonometry.core.application import Findings, Simulated, TruthCheck
 from sonometry.core.cine import Cine
+from sonometry.core.echo_views import NONE, EchoView
 from sonometry.simulation.phantoms.heart.cohorts import ViewSimulation, simulate_view, view_cohort
 
 #: Share of frames of one clip whose own label may be wrong, and how far the clip's probability may be from certainty.

@@ -17,24 +17,12 @@ from enum import StrEnum
 
 import numpy as np
 
+from sonometry.core.echo_views import EchoView as View
 from sonometry.simulation.echo.arrays import Array, part
 from sonometry.simulation.phantoms.heart.chambers import AORTIC_DEG, Chambers
 from sonometry.simulation.phantoms.heart.motion import HeartMotion
 from sonometry.simulation.phantoms.heart.shape import direction_at
 from sonometry.simulation.phantoms.heart.solids import Points, around, unit
-
-
-class View(StrEnum):
-    """The eight standard views in the order of `view_names`."""
-
-    A2C = "A2C"
-    A3C = "A3C"
-    A4C = "A4C"
-    A5C = "A5C"
-    PLAX = "PLAX"
-    SAXBASAL = "SAXBASAL"
-    SAXMID = "SAXMID"
-    SUB4C = "SUB4C"
 
 
 class OtherView(StrEnum):
