@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from collections.abc import Mapping
 from pathlib import Path
@@ -63,6 +64,12 @@ def config(steps: int) -> TrainingConfig:
         steps=steps, batch_size=4, learning_rate=0.05, warm_up_steps=1, schedule="constant", average_decay=0.0,
         validate_every=10, workers=0, accelerator="cpu",
     )  # fmt: skip
+
+
+def test_a_short_run_is_not_averaged_with_its_random_start(tmp_path):
+    averaged = dataclasses.replace(config(150), average_decay=0.998, validate_every=50)
+    found = train_task(Scaling(), tmp_path, averaged, options={}, progress=False)
+    assert found.best < 0.05  # 4 with an average of equal memory from the first step
 
 
 def weights_of(folder: Path) -> np.ndarray:

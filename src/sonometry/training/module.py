@@ -25,6 +25,21 @@ OPTIMISERS: dict[str, type[torch.optim.Optimizer]] = {
 }
 
 
+class WarmingAverage:
+    """Moving average of weights that forgets faster while they are young, so that a short run is not averaged with its
+    random start (as `num_updates` does in TensorFlow).
+
+    decay : that is reached in the end. steps : updates made so far; whoever averages sets it.
+    """
+
+    def __init__(self, decay: float) -> None:
+        self.decay, self.steps = decay, 0
+
+    def __call__(self, averaged: Any, current: Any, _: Any) -> None:
+        decay = min(self.decay, (1 + self.steps) / (10 + self.steps))
+        get_ema_multi_avg_fn(decay)(averaged, current, _)
+
+
 class TaskModule(lightning.LightningModule):
     """Trains `network`, a fresh one of the task by default; `best_network` is the averaged one when averaging is on.
 
@@ -37,7 +52,7 @@ class TaskModule(lightning.LightningModule):
         self.config = config
         self.network = task.network() if network is None else network
         self.averaged = (
-            AveragedModel(self.network, multi_avg_fn=get_ema_multi_avg_fn(config.average_decay), use_buffers=True)
+            AveragedModel(self.network, multi_avg_fn=WarmingAverage(config.average_decay), use_buffers=True)
             if config.average_decay
             else None
         )
@@ -63,6 +78,7 @@ class TaskModule(lightning.LightningModule):
 
     def on_train_batch_end(self, outputs: Any, batch: Any, index: int) -> None:
         if self.averaged is not None:
+            self.averaged.multi_avg_fn.steps = self.global_step
             self.averaged.update_parameters(self.network)
 
     def validation_step(self, batch: Any, index: int) -> None:
