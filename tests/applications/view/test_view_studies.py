@@ -5,11 +5,19 @@ from __future__ import annotations
 import json
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
-from sonometry.applications.view import study_clips, study_finetune, study_gradual, study_size, study_vendor
+from sonometry.applications.view import (
+    study_baseline,
+    study_clips,
+    study_finetune,
+    study_gradual,
+    study_size,
+    study_vendor,
+)
 from sonometry.applications.view.studies import studies
 from sonometry.applications.view.study_clips import CohortSize, with_splits
 from sonometry.applications.view.study_runs import Outcome, Runs, adam, check_ran, per_cent
@@ -204,3 +212,11 @@ def test_recordings_are_learnt_from_and_evaluated_with_the_shipped_start(tmp_pat
     write_manifest(broken, manifest.with_name("broken.csv"))
     with pytest.raises(DataError, match="unknown view 'LIVER'; expected one of: A2C"):
         evaluate(EvaluationRequest(manifest.with_name("broken.csv"), "test", tmp_path / "cache"))
+
+
+@pytest.mark.parametrize(
+    ("reached", "said"), [((0.12, 0.17, 0.21), "says nothing"), ((0.9, 0.93, 0.94), "as in the thesis")]
+)
+def test_the_baseline_compares_only_trainings_that_got_somewhere(reached, said):
+    outcomes = {str(i): SimpleNamespace(validation_accuracy=share) for i, share in enumerate(reached)}
+    assert said in study_baseline._order_note(outcomes, n_classes=8)

@@ -14,6 +14,7 @@ VARIANTS = {
     "RMSprop, no flips": ("rmsprop", False, "93.5 %"),
     "Adam, no flips": ("adam", False, "93.7 %"),
 }
+_QUICK_EPOCHS = 14
 #: Table 4.1, of the last variant.
 TABLE_4_1 = {
     "Maximum validation accuracy": "93.7 %",
@@ -33,7 +34,9 @@ def baseline(request: StudyRequest) -> StudyResult:
         config = ClassificationConfig(
             backbone="madani", pretrained=False, flip_horizontal=has_flips, flip_vertical=has_flips
         )
-        training = adam(1e-3, 14 if request.quick else 50, batch_size=32 if request.quick else 64, optimiser=optimiser)
+        training = adam(
+            1e-3, _QUICK_EPOCHS if request.quick else 50, batch_size=32 if request.quick else 64, optimiser=optimiser
+        )
         outcomes[name] = runs.run(
             f"madani-{optimiser}{'-flips' if has_flips else ''}",
             Recipe(config, training), frames.train, frames.validation, frames.test,
@@ -45,7 +48,7 @@ def baseline(request: StudyRequest) -> StudyResult:
             curves_figure({name: o.history for name, o in outcomes.items()}, "Baseline"),
             confusion_figure(last, "Baseline with Adam, no flips"),
         ),
-        (*notes, *_order_note(outcomes)),
+        (*notes, _order_note(outcomes, n_classes=len(clips.class_names)), *_quick_note(request)),
     )
 
 
@@ -77,12 +80,26 @@ def _scores(outcome: Outcome) -> Table:
     return Table("Table 4.1: baseline with Adam and no flips", ("metric", "thesis", "here"), rows)
 
 
-def _order_note(outcomes: dict[str, Outcome]) -> tuple[str, ...]:
-    """Whether flips hurt and Adam helps, as in the thesis."""
+def _order_note(outcomes: dict[str, Outcome], *, n_classes: int) -> str:
+    """Whether flips hurt and Adam helps, as in the thesis; nothing of it where no training got anywhere."""
     flips, plain, adam_ = (o.validation_accuracy or 0.0 for o in outcomes.values())
+    if max(flips, plain, adam_) < 3 / n_classes:
+        return (
+            f"No training got further than {100 * max(flips, plain, adam_):.0f} % where chance gives "
+            f"{100 / n_classes:.0f} %: the order of the rows says nothing. Train longer, or on more recordings."
+        )
     said = "as in the thesis" if flips < plain else "other than in the thesis"
     also = "as in the thesis" if adam_ >= plain else "other than in the thesis"
     return (
         f"Without flips the validation accuracy is {100 * (plain - flips):+.1f} points ({said}: +2.8); with Adam "
-        f"{100 * (adam_ - plain):+.1f} points more ({also}: +0.2).",
+        f"{100 * (adam_ - plain):+.1f} points more ({also}: +0.2)."
+    )
+
+
+def _quick_note(request: StudyRequest) -> tuple[str, ...]:
+    if not request.quick:
+        return ()
+    return (
+        f"Quick size: {_QUICK_EPOCHS} epochs. The network drops half of its channels everywhere and learns slowly: "
+        "on 11,200 simulated frames it passes 50 % after 9 epochs and 75 % after 18.",
     )
