@@ -46,6 +46,20 @@ def unordered(job: Callable[[Item], Result], items: Sequence[Item], *, workers: 
             pool.shutdown(wait=True, cancel_futures=True)
 
 
+def on_all_cores(
+    job: Callable[[Item], Result], items: Sequence[Item], *, most: int = sys.maxsize, least: int = 2
+) -> Iterator[Result]:
+    """Results of `job` on every item, from as many processes as there are cores, `most` at most.
+
+    Fewer items than `least` are done here, one after the other, and so are all in a process that is a worker itself.
+    """
+    workers = min(os.cpu_count() or 1, most, len(items))
+    if workers < 2 or len(items) < least or multiprocessing.parent_process() is not None:
+        yield from map(job, items)
+    else:
+        yield from unordered(job, items, workers=workers)
+
+
 def _prepare() -> None:
     """In a worker: Ctrl-C is the parent's, SIGTERM unwinds so that half-written output is removed, and the worker ends
     when its parent was killed (the pipe it waits on would never tell it)."""

@@ -6,7 +6,6 @@ network, is kept beside them under the digest of that network.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import partial
@@ -26,7 +25,7 @@ from sonometry.applications.elastography.wu2018 import (
     resize_pair,
     strain_input,
 )
-from sonometry.core.parallel import unordered
+from sonometry.core.parallel import on_all_cores
 from sonometry.core.rf import RFFrames
 from sonometry.io.atomic import atomic_file
 from sonometry.models.inference import load_network
@@ -53,7 +52,7 @@ def tissues_of_displacement(folder: Path, seeds: Iterable[int]) -> list[Tissue]:
     """Both frames of each tissue, and the motion that the global stretch left over."""
     seeds = list(seeds)
     missing = [seed for seed in seeds if not _simulation_path(folder, seed).exists()]
-    _in_processes(partial(_keep_simulation, folder), missing)
+    _keep(partial(_keep_simulation, folder), missing)
     return [_of_displacement(folder, seed) for seed in seeds]
 
 
@@ -61,7 +60,7 @@ def tissues_of_strain(folder: Path, seeds: Iterable[int], first_network: Path) -
     """The displacement that the first network finds in each tissue, and the strain beyond its mean."""
     seeds = list(seeds)
     missing = [seed for seed in seeds if not _displacement_path(folder, seed, first_network).exists()]
-    _in_processes(partial(_keep_displacement, folder, first_network), missing)
+    _keep(partial(_keep_displacement, folder, first_network), missing)
     return [_of_strain(folder, seed, first_network) for seed in seeds]
 
 
@@ -125,14 +124,8 @@ def _resized(image: np.ndarray) -> np.ndarray:
     return resized
 
 
-def _in_processes(job: Callable[[int], None], seeds: list[int]) -> None:
-    """Run a job for every seed, in as many processes as there are cores where that is worth while."""
-    workers = min(os.cpu_count() or 1, _MOST_PROCESSES, len(seeds))
-    if workers < 2 or len(seeds) < _WORTH_PROCESSES or current_process().daemon:
-        for seed in seeds:
-            job(seed)
-        return
-    for _ in unordered(job, seeds, workers=workers):
+def _keep(job: Callable[[int], None], seeds: list[int]) -> None:
+    for _ in on_all_cores(job, seeds, most=_MOST_PROCESSES, least=_WORTH_PROCESSES):
         pass
 
 

@@ -7,7 +7,6 @@ resumed run finds what it had. What carries a network from simulation to real cl
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache, partial
@@ -22,7 +21,7 @@ from sonometry.applications.view.distractors import distractor
 from sonometry.applications.view.marks import draw_marks
 from sonometry.applications.view.prepare import SIDE, Box, content_box
 from sonometry.core.echo_views import NONE, EchoView
-from sonometry.core.parallel import unordered
+from sonometry.core.parallel import on_all_cores
 from sonometry.io.atomic import atomic_file
 from sonometry.simulation.appearance import RANDOM, VENDORS
 from sonometry.simulation.phantoms.heart import ANYTHING, OtherPicture, OtherView, View, frames
@@ -88,12 +87,7 @@ class Pool:
     def fill(self, n_blocks: int) -> None:
         """Make those of the first blocks that are not there, on all cores when they are many."""
         missing = [block for block in range(n_blocks) if not self._path(block).exists()]
-        workers = min(os.cpu_count() or 1, len(missing))
-        if workers < 2 or parent_process() is not None:
-            for block in missing:
-                self._write(block)
-            return
-        for _ in unordered(partial(_write_alone, self), missing, workers=workers):
+        for _ in on_all_cores(partial(_write_alone, self), missing):
             pass
 
     def _path(self, block: int) -> Path:
@@ -112,8 +106,9 @@ class Pool:
 
 
 def _write_alone(pool: Pool, block: int) -> None:
-    """One of several processes makes a block with one thread."""
-    cv2.setNumThreads(1)
+    """Make a block, with one thread where several processes do."""
+    if parent_process() is not None:
+        cv2.setNumThreads(1)
     pool._write(block)
 
 

@@ -5,7 +5,6 @@ Only the eight views are used, as in the thesis. Patients are apart in train, va
 
 from __future__ import annotations
 
-import os
 from collections import Counter
 from dataclasses import dataclass, replace
 from functools import partial
@@ -17,7 +16,7 @@ import numpy as np
 from sonometry.core.echo_views import EchoView
 from sonometry.core.errors import DataError, UsageError
 from sonometry.core.paper_study import StudyRequest
-from sonometry.core.parallel import unordered
+from sonometry.core.parallel import on_all_cores
 from sonometry.data.labelled import LabelledClips, labelled
 from sonometry.data.preparation import Rescaling
 from sonometry.data.splits import Group, Shares, split_subjects
@@ -89,8 +88,7 @@ def simulated_manifest(request: StudyRequest, size: CohortSize) -> Manifest:
         return read_manifest(path)
     rows = [row for patient in range(size.patients) for row in _rows(patient, size)]
     missing = sorted({_number(row) for row in rows if not (folder / row.path).is_file()})
-    made = unordered(partial(_simulate, folder, size), missing, workers=min(os.cpu_count() or 1, max(1, len(missing))))
-    for done, _ in enumerate(made):
+    for done, _ in enumerate(on_all_cores(partial(_simulate, folder, size), missing)):
         request.progress(0.1 * done / len(missing), "simulating patients")
     groups = [Group(row.subject_key, row.view, row.vendor, "", 1) for row in rows]
     splits = split_subjects(groups, SHARES, seed=_SEED)
