@@ -22,7 +22,7 @@ from sonometry.applications.elastography.refine import corrected
 from sonometry.core import Simulated
 from sonometry.core.rf import RFFrames
 from sonometry.models.inference import Network
-from sonometry.simulation.phantoms.inclusion import paper_pair, random_pair, varied_pair
+from sonometry.simulation.phantoms.inclusion import paper_like_pair, random_pair, varied_pair
 
 #: Seeds of the pairs; training, validation, tests and benchmarks use others.
 FIRST_CALIBRATION_SEED = 80_000
@@ -39,16 +39,8 @@ _APPLIED_CLASSES, _CLASSES = 5, 8
 def calibration_pairs(n: int) -> Iterator[Simulated]:
     """In turn a pair like the paper's, one of the wide distribution, one like the paper's, and one of uneven tissue."""
     for k in range(n):
-        make = (_like_paper, random_pair, _like_paper, varied_pair)[k % 4]
+        make = (paper_like_pair, random_pair, paper_like_pair, varied_pair)[k % 4]
         yield make(FIRST_CALIBRATION_SEED + k)
-
-
-def _like_paper(seed: int) -> Simulated:
-    """The paper's tissue under 0.15 to 5.5 % compression, half of the pairs with 10 to 40 dB of noise."""
-    rng = np.random.default_rng([seed, 8])
-    compression = float(np.exp(rng.uniform(np.log(0.0015), np.log(0.055))))
-    snr_db = float(rng.uniform(10, 40)) if rng.random() < 0.5 else 30.0
-    return paper_pair(seed, compression=compression, snr_db=snr_db)
 
 
 @dataclass(frozen=True, eq=False)

@@ -38,7 +38,7 @@ from sonometry.io.atomic import atomic_file
 from sonometry.models.elasto import RefinementNetwork
 from sonometry.models.inference import load_network
 from sonometry.models.weights import add_metadata, export_network
-from sonometry.simulation.phantoms.inclusion import paper_pair, random_pair, varied_pair
+from sonometry.simulation.phantoms.inclusion import paper_like_pair, paper_pair, random_pair, varied_pair
 
 #: Seeds of simulated pairs: training from here on, validation below it; tests and benchmarks use seeds below 20,000.
 FIRST_TRAINING_SEED = 1_000_000
@@ -199,10 +199,7 @@ def paper_sample(seed: int) -> dict[str, np.ndarray]:
 
 def varied_paper_sample(seed: int) -> dict[str, np.ndarray]:
     """A pair like the paper's: four in ten of 0.15 to 5.5 % compression, half with 10 to 40 dB of noise."""
-    rng = np.random.default_rng([seed, 8])
-    compression = float(np.exp(rng.uniform(np.log(0.0015), np.log(0.055)))) if rng.random() < 0.4 else None
-    snr_db = float(rng.uniform(10, 40)) if rng.random() < 0.5 else 30.0
-    pair = paper_pair(seed, compression=compression, snr_db=snr_db)
+    pair = paper_like_pair(seed, compressed_share=0.4)
     return sample_of(pair, np.random.default_rng([seed, 7]), disturbed_share=0.05)
 
 

@@ -66,6 +66,18 @@ def paper_pair(
     return simulate_pair(phantom, LinearProbe(), snr_db=snr_db, rng=rng)
 
 
+def paper_like_pair(seed: int, *, compressed_share: float = 1.0) -> Simulated:
+    """A pair of the paper's tissue beyond its protocol: half of the pairs have 10 to 40 dB of noise instead of 30.
+
+    compressed_share : of the pairs with a compression of 0.15 to 5.5 % (log-uniform) instead of the paper's.
+    """
+    rng = np.random.default_rng([seed, 8])
+    is_compressed = compressed_share >= 1 or rng.random() < compressed_share
+    compression = float(np.exp(rng.uniform(np.log(0.0015), np.log(0.055)))) if is_compressed else None
+    snr_db = float(rng.uniform(10, 40)) if rng.random() < 0.5 else 30.0
+    return paper_pair(seed, compression=compression, snr_db=snr_db)
+
+
 def random_pair(seed: int, *, n_lines: int = 128) -> Simulated:
     """One pair of the wide distribution: everything that differs between scanners and tissues is drawn.
 
