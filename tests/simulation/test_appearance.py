@@ -117,3 +117,13 @@ def test_a_colour_box_paints_blood_and_draws_its_frame():
     tissue = np.zeros(screen.shape, np.float32)
     sample_colour_box(np.random.default_rng(0), SECTOR).paint(tissue, bright, screen.raster, 0.2)
     assert (tissue > 60).sum() < 0.2 * (shown > 60).sum()
+
+
+def test_some_cropped_clips_are_enlarged_and_their_truth_with_them():
+    screens = [make_screen(VENDORS["aurelia"], s, size=(224, 224), is_cropped=True) for s in range(40)]
+    pixels = np.array([screen.raster.pixel_m for screen in screens])
+    enlarged = pixels < 0.9 * np.median(pixels)
+    assert 3 <= enlarged.sum() <= 20
+    for screen in np.array(screens, object)[enlarged]:
+        inside = ScanConverter(SECTOR, screen.raster).mask
+        assert 0.4 < inside.mean() < 1.0

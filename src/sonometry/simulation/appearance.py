@@ -89,6 +89,8 @@ VENDORS: dict[str, Vendor] = {v.name: v for v in (AURELIA, BOREAL, CASCADE, DORA
 RANDOM = "random"
 #: Share of screens with a colour Doppler box.
 _COLOUR_SHARE = 0.06
+#: Share of cropped clips that were enlarged on the scanner, cutting the sector off at all sides, and by how much.
+_ZOOM_SHARE, _ZOOM = 0.2, (1.1, 1.45)
 
 
 def random_vendor(rng: np.random.Generator) -> Vendor:
@@ -205,6 +207,11 @@ class Screen:
         pixel = max(height / (box[2] * rows), width / overhang / (box[3] * columns))
         row_m = top - (box[0] * rows + 0.5 * (box[2] * rows - height / pixel)) * pixel
         column_m = -(box[1] + 0.5 * box[3]) * columns * pixel
+        if self.is_cropped and rng.random() < _ZOOM_SHARE:
+            zoom = rng.uniform(*_ZOOM)
+            row_m += rng.uniform(0.0, 0.7) * (1 - 1 / zoom) * rows * pixel
+            column_m += (0.5 + rng.uniform(-0.25, 0.25)) * (1 - 1 / zoom) * columns * pixel
+            pixel /= zoom
         return Raster(self.shape, pixel, row_m, column_m)
 
     def _grey_curve(self) -> np.ndarray:

@@ -152,4 +152,4 @@ def test_stored_displacement_carries_the_strain_of_the_view():
         assert shown.mean() > 0.5
         assert known[shown].mean() > 0.95
         errors.append(lengths[0] / lengths[1] - 1 - expected)
-    assert np.abs(errors).max() < 2e-3  # 0.2 points: some ends of the line lie at the border of the heart
+    assert np.abs(errors).max() < 3e-3  # 0.3 points: up to 5 % of the line, its ends, lie at the border of the heart

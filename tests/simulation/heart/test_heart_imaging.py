@@ -16,6 +16,7 @@ from sonometry.simulation.echo.speckle import crop_noise, material_noise, noise_
 from sonometry.simulation.phantoms.heart.patients import Patient
 from sonometry.simulation.phantoms.heart.poses import NOMINAL, View
 from sonometry.simulation.phantoms.heart.recording import ClipOptions
+from sonometry.simulation.phantoms.heart.tissue import Structure
 
 GRID = (160, 96)
 
@@ -223,3 +224,61 @@ def test_batches_equal_single_scenes_and_run_on_torch():
     np.testing.assert_array_equal(structures, singles)
     np.testing.assert_array_equal(structures_on_torch.numpy(), singles)
     np.testing.assert_allclose(on_torch.numpy(), images, atol=1e-4)
+
+
+def shown(changes, *, seed=3, view=View.A4C):
+    """A clean image in beams, in dB of muscle, with one clip's echogenicity changed; structure of every sample."""
+    options = ClipOptions(n_frames=1, variation=NOMINAL, drift=0.0, samples=160, beams=96)
+    recording = Patient(seed).recording(view, options=options)
+    still = {"fat": None, "crux": 0.0, "septal_gain": 0.0, "apical_drop": 0.0, "dropout": 0.0}
+    recording.imagined.echo = replace(recording.imagined.echo, **{**still, **changes})
+    scene = recording.scene(0)
+    return 20 * np.log10(np.maximum(scene.tissue, 1e-6)), scene
+
+
+@pytest.mark.parametrize(
+    ("changes", "structures"),
+    [
+        ({"crux": 15.0}, (Structure.CONNECTIVE, Structure.MYOCARDIUM)),
+        ({"fat": 5.0, "fat_m": 8e-3}, (Structure.BACKGROUND,)),
+        ({"septal_gain": 10.0, "septal_middle": 0.3, "septal_reach": 0.3}, (Structure.MYOCARDIUM,)),
+    ],
+)
+def test_crux_fat_and_septum_brighten_their_own_tissue_alone(changes, structures):
+    plain, scene = shown({})
+    bright, _ = shown(changes)
+    gained = bright - plain > 1.0
+    assert gained.sum() > 40
+    assert (bright - plain).min() > -1e-3
+    named = np.isin(scene.structure, [int(s) for s in structures])
+    assert named[gained & (scene.blood < 0.05)].mean() > 0.75  # the rest lies in leaflets and at borders
+
+
+def test_apical_muscle_is_lost_at_the_apex_alone():
+    plain, scene = shown({})
+    lost = plain - shown({"apical_drop": 10.0})[0] > 1.0
+    length = Patient(3).valves.chambers.motion.shape.length_m
+    assert lost.sum() > 40
+    assert scene.material.z[lost].min() > 0.45 * length
+
+
+def test_an_image_of_even_grey_is_not_readable_and_a_clear_one_is():
+    recording = Patient(3).recording(View.A4C, options=ClipOptions(n_frames=1, samples=160, beams=96))
+    screen, structure = recording.image(0)
+    assert recording.is_readable(screen, structure)
+    assert not recording.is_readable(np.full_like(screen, 90), structure)
+    assert not recording.is_readable(255 - screen, structure)
+
+
+def test_recordings_that_nobody_could_read_are_taken_again():
+    options = ClipOptions(n_frames=1, size=(160, 160), samples=96, beams=48, has_displacement=False)
+    first, kept = [], []
+    for seed in range(24):
+        patient = Patient(seed)
+        for into, recording in (
+            (first, patient._recording(View.A2C, 0, options)),
+            (kept, patient.recording(View.A2C, options=options)),
+        ):
+            into.append(recording.is_readable(*recording.image(0)))
+    assert 0.6 < np.mean(first) < 1.0
+    assert all(kept)

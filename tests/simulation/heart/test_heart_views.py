@@ -195,3 +195,24 @@ def test_a_dead_apex_thins_and_may_bulge():
         [s.epi_length_m / s.length_m for s in plain]
     )
     assert max(s.bulletness for s in shapes) > 1 > max(s.bulletness for s in plain)
+
+
+def test_the_septum_of_the_atria_may_be_a_club_thick_at_the_valves():
+    """Thickness where no valve, root or hole is near, measured between the two atria."""
+    for seed in range(40):
+        heart = build_chambers(HeartMotion(HeartParameters(shape_seed=seed)))
+        more, length = heart.limbus_m
+        levels = np.array([-1e-3, -0.6 * length, -2 * length])
+        thickness = 2 * heart._half_septum(levels)
+        if not more:
+            np.testing.assert_allclose(thickness, heart.septum_m)
+            continue
+        assert thickness[0] > thickness[1] > thickness[2]
+        assert thickness[0] == pytest.approx(heart.septum_m + more, rel=0.05)
+        assert thickness[2] == pytest.approx(heart.septum_m)
+
+
+def test_one_right_heart_in_seven_is_small():
+    scales = np.array([sample_parameters(np.random.default_rng(s)).right_heart_scale for s in range(600)])
+    assert 0.05 < (scales < 0.75).mean() < 0.2
+    assert scales.min() >= 0.5

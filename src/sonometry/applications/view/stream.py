@@ -46,6 +46,7 @@ _VIEWS: tuple[View | OtherView | OtherPicture, ...] = (
     OtherPicture.MMODE,
 )
 _STREAM = 77
+_GREYS = np.arange(256) / 255
 
 
 @dataclass(frozen=True)
@@ -195,9 +196,8 @@ def _placed(source: np.ndarray, box: Box, rng: np.random.Generator, side: int) -
 def as_shown(picture: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     """Display and storage: grey curve, uneven gain, blur, low resolution, noise, compression, covered parts."""
     side = picture.shape[0]
-    grey: np.ndarray = picture.astype(np.float32) / 255
-    grey = grey ** np.float32(np.exp(rng.normal(0, 0.28)))
-    grey = grey * np.float32(np.exp(rng.normal(0, 0.2)))
+    gamma, gain = np.exp(rng.normal(0, 0.28)), np.exp(rng.normal(0, 0.2))
+    grey: np.ndarray = cv2.LUT(picture, (gain * _GREYS**gamma).astype(np.float32))
     if rng.random() < 0.3:
         field = cv2.resize(rng.normal(1, 0.3, (3, 3)).astype(np.float32), (side, side), interpolation=cv2.INTER_CUBIC)
         grey = grey * np.clip(field, 0.15, 2)
@@ -224,12 +224,12 @@ def as_shown(picture: np.ndarray, rng: np.random.Generator) -> np.ndarray:
 
 def _dropout(side: int, rng: np.random.Generator) -> np.ndarray:
     """(side, side) gain with soft dark spots: walls along the beam, such as the septum of the atria, are often lost."""
-    row, column = np.mgrid[:side, :side].astype(np.float32) / side
+    axis = np.arange(side, dtype=np.float32) / side
     gain = np.ones((side, side), np.float32)
     for _ in range(int(rng.integers(1, 5))):
         middle, size = rng.uniform(0.1, 0.95, 2), rng.uniform(0.03, 0.14, 2)
-        spot = np.exp(-(((row - middle[0]) / size[0]) ** 2 + ((column - middle[1]) / size[1]) ** 2))
-        gain *= 1 - np.float32(rng.uniform(0.5, 1.0)) * spot
+        row, column = (np.exp(-(((axis - m) / s) ** 2)) for m, s in zip(middle, size, strict=True))
+        gain *= 1 - (np.float32(rng.uniform(0.5, 1.0)) * row)[:, None] * column
     return gain
 
 

@@ -30,6 +30,8 @@ _AXIS = np.array([0.0, 0.0, 1.0])
 #: Share of hearts with a hole in the interatrial septum: of all, of those with a large right side; and with a wide
 #: coronary sinus.
 _DEFECTS, _DEFECTS_LARGE, _SINUSES = 0.05, 0.4, 0.12
+#: Share of hearts whose interatrial septum is a club that is thick at the valves.
+_LIMBUS = 0.6
 #: Scale of the unevenness of thin-walled chambers.
 _UNEVEN_M = 26e-3
 
@@ -91,7 +93,8 @@ class Chambers:
     """Everything of the heart besides the left ventricle.
 
     atrial_wall_m, vessel_wall_m : thickness. unevenness_m : how far thin-walled chambers depart from smooth solids.
-    septum_m, septum_at_m : thickness and place of the interatrial septum. defect : middle and radius of a hole in it,
+    septum_m, septum_at_m : thickness and place of the interatrial septum; limbus_m : how much thicker it is at the
+    valves, and over which length. defect : middle and radius of a hole in it,
     m. sinus : a widened coronary sinus, which opens into the right atrium.
     """
 
@@ -109,6 +112,7 @@ class Chambers:
     unevenness_m: float
     septum_m: float
     septum_at_m: float
+    limbus_m: tuple[float, float]
     noise_offset: tuple[float, float, float]
     defect: tuple[np.ndarray, float] | None = None
     sinus: Capsule | None = None
@@ -129,7 +133,7 @@ class Chambers:
         left = self._atrium(self.left_atrium, self.mitral, self.veins, points, 0.0, uneven)
         right = self._atrium(self.right_atrium, self.tricuspid, self.cavae, points, self.tricuspid_level_m, uneven)
         septum = self._septum(points) + 0.4 * uneven
-        half = self.septum_m / 2
+        half = self._half_septum(m.z)
         if self.defect is not None:
             hole = xp.maximum(self._hole(points), m.z + 1e-3)
             left, right = xp.minimum(left, hole), xp.minimum(right, hole)
@@ -158,6 +162,12 @@ class Chambers:
         """Distance from the middle of the interatrial septum, positive on the right atrial side."""
         towards = around(_SEPTAL_DEG)
         return points[0] * float(towards[0]) + points[1] * float(towards[1]) - self.septum_at_m
+
+    def _half_septum(self, z: Array) -> Array:
+        """Half the thickness of the interatrial septum, largest at the valves."""
+        more, length = self.limbus_m
+        share = clip(-z / length, 0.0, 1.0)
+        return self.septum_m / 2 + (0.5 * more) * (1 - share * share)
 
     def distances_on_grid(self, m: Material, points: Points, grid: Coarse) -> Distances:
         """`distances` of points (row, column): those to the left ventricle at every point, the others, which change as
@@ -247,10 +257,17 @@ def build_chambers(motion: HeartMotion) -> Chambers:
         unevenness_m=float(rng.uniform(1.2e-3, 4.2e-3)),
         septum_m=float(rng.uniform(2.2e-3, 5e-3)),
         septum_at_m=septum_at,
+        limbus_m=_limbus(np.random.default_rng([parameters.shape_seed, 8])),
         noise_offset=tuple(float(v) for v in rng.uniform(0, 64, 3)),  # type: ignore[arg-type]
         defect=_septal_defect(parameters, septum_at, disease),
         sinus=_coronary_sinus(base, disease),
     )
+
+
+def _limbus(rng: np.random.Generator) -> tuple[float, float]:
+    """Fat and fibrous tissue that thicken the interatrial septum at the valves: how much, over which length."""
+    more = float(rng.uniform(2e-3, 8e-3)) if rng.random() < _LIMBUS else 0.0
+    return more, float(rng.uniform(8e-3, 24e-3))
 
 
 def _septal_defect(
@@ -308,11 +325,16 @@ def _left_atrium(parameters: HeartParameters, rng: np.random.Generator) -> Ellip
     semi = (
         float(rng.uniform(16.5e-3, 20e-3)) * scale,
         float(rng.uniform(20e-3, 25e-3)) * scale,
-        float(rng.uniform(22e-3, 29e-3)) * scale,
+        float(rng.uniform(22e-3, 29e-3)) * scale * _shortness(parameters),
     )
     origin = -towards * float(rng.uniform(5e-3, 9e-3)) - _AXIS * (semi[2] - 1e-3)
     frame = Frame(origin, np.stack([towards, np.cross(_AXIS, towards), _AXIS]))
     return Ellipsoid(frame, semi, boxiness=float(rng.uniform(0.2, 0.9)))
+
+
+def _shortness(parameters: HeartParameters) -> float:
+    """Height of both atria relative to their width: it goes with the chest."""
+    return float(np.random.default_rng([parameters.shape_seed, 10]).uniform(0.72, 1.05))
 
 
 def _right_side(motion: HeartMotion, rng: np.random.Generator) -> tuple[Annulus, Ellipsoid]:
@@ -335,7 +357,8 @@ def _right_side(motion: HeartMotion, rng: np.random.Generator) -> tuple[Annulus,
         float(rng.uniform(22e-3, 29e-3)) * scale,
     )
     own = float(np.random.default_rng([motion.parameters.shape_seed, 7]).uniform(0.88, 1.22))
-    semi = (max(half + 4e-3, own * semi[0]), own * semi[1], own * semi[2])
+    own_length = own * _shortness(motion.parameters)
+    semi = (max(half + 4e-3, own * semi[0]), own * semi[1], own_length * semi[2])
     centre = towards * (max(septum - 13e-3, 16e-3) + semi[0]) + _AXIS * (level + 3e-3 - semi[2])
     return Annulus(frame, (half, half * 1.25)), Ellipsoid(
         Frame(centre, frame.axes), semi, boxiness=float(rng.uniform(0.2, 0.9))

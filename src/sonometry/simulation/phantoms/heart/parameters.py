@@ -84,6 +84,8 @@ _RANGES: dict[str, tuple[float, float]] = {
 
 #: Share of hearts of every condition whose right side is enlarged by itself, by how much, and the largest of all.
 _RIGHT_LOADED, _RIGHT_LOAD, _LARGEST_RIGHT = 0.24, (1.15, 1.75), 1.75
+#: The same of a small right side, or one cut near its edge: it is a slit beside the septum.
+_RIGHT_SMALL, _RIGHT_SMALLNESS = 0.2, (0.6, 0.9)
 #: The same of the left atrium (valve disease, fibrillation) and of the aortic root.
 _ATRIUM_LOADED, _ATRIUM_LOAD, _LARGEST_ATRIUM = 0.12, (1.15, 1.5), 1.9
 _ROOT_WIDENED, _ROOT_WIDENING, _LARGEST_ROOT = 0.12, (1.15, 1.45), 1.6
@@ -267,6 +269,8 @@ def _enlarge(drawn: dict[str, float], shape_seed: int) -> None:
     drawn["right_heart_scale"] = min(drawn["right_heart_scale"] * load, _LARGEST_RIGHT)
     drawn["left_atrial_scale"] = min(drawn["left_atrial_scale"] * atrium, _LARGEST_ATRIUM)
     drawn["aortic_root_scale"] = min(drawn["aortic_root_scale"] * root, _LARGEST_ROOT)
+    if load == 1.0 and rng.random() < _RIGHT_SMALL:
+        drawn["right_heart_scale"] = max(drawn["right_heart_scale"] * float(rng.uniform(*_RIGHT_SMALLNESS)), 0.5)
     if load > _UNDERFILLED_FROM:
         drawn["volume_ml"] = max(drawn["volume_ml"] * filled, 34.0)
 

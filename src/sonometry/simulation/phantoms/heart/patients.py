@@ -40,6 +40,8 @@ VIEW_SHARES = {
     View.SAXMID: 0.14,
     View.SUB4C: 0.04,
 }
+#: Recordings of a clip until one can be read; the last one is kept as it is.
+_ATTEMPTS = 5
 #: In a confounded cohort a patient keeps to the habits of the vendor with this probability.
 _CONFOUNDED = 0.9
 #: Samples of a training frame per row of it, and their bounds.
@@ -77,8 +79,17 @@ class Patient:
         self.valves = build_valves(build_chambers(HeartMotion(self.parameters)))
 
     def recording(self, view: View | OtherView, *, clip: int = 0, options: ClipOptions | None = None) -> HeartRecording:
-        """Clip number `clip` of a section of the heart, not yet imaged."""
-        rng = np.random.default_rng([self.seed, 20, clip, ANYTHING.index(view)])
+        """Clip number `clip` of a section of the heart, not yet imaged; one that nobody could read is taken again."""
+        for attempt in range(_ATTEMPTS):
+            tried = self._recording(view, clip, options, attempt)
+            if tried.is_readable(*tried.image(0)):
+                break
+        return self._recording(view, clip, options, attempt)
+
+    def _recording(
+        self, view: View | OtherView, clip: int, options: ClipOptions | None, attempt: int = 0
+    ) -> HeartRecording:
+        rng = np.random.default_rng([self.seed, 20, clip, ANYTHING.index(view), attempt])
         return HeartRecording(self.valves, self.scanner, view, options or ClipOptions(), rng)
 
     def other(self, picture: OtherPicture, *, clip: int = 0, options: ClipOptions | None = None) -> OtherRecording:
@@ -238,8 +249,8 @@ def frames(
 
     views : drawn evenly (repeat one to see it more often); None draws the eight views as often as clinics record them.
     vendors : drawn evenly; None all. samples, beams : of the imaging grid; None as many as the frames can show.
-    Frames of a clip lie far apart in time; the mask is that of the nearest beam
-    sample, which is quicker than the exact one of `HeartRecording.truth` and differs from it by less than a beam.
+    Clips that nobody could read are left out. Frames of a clip lie far apart in time; the mask is that of the nearest
+    beam sample, which is quicker than the exact one of `HeartRecording.truth` and differs from it by less than a beam.
     """
     samples = int(np.clip(_SAMPLES_PER_ROW * size[0], *_SAMPLES)) if samples is None else samples
     beams = samples // 2 if beams is None else beams
@@ -262,8 +273,10 @@ def _training_frames(patient: Patient, view: Kind, clip: int, options: ClipOptio
         for image in patient.other(view, clip=clip, options=options).cine().frames():
             yield TrainingFrame(image, np.zeros_like(image), view, patient.scanner.name)
         return
-    recording = _without_memory(patient.recording(view, clip=clip, options=options))
+    recording = _without_memory(patient._recording(view, clip, options))
     images = recording.apart(range(recording.n_frames))
+    if not recording.is_readable(*images[0]):
+        return
     stored = recording.screen.store([image for image, _ in images])
     for image, (_, structure) in zip(stored, images, strict=True):
         mask = recording.converter.nearest(_STRUCTURE_TO_MASK[structure])

@@ -42,7 +42,9 @@ _CLOSED, _ANTERIOR, _OPENED = 0.95, -0.3, 0.62
 #: Draws of a pose before the best of them is taken.
 _TRIES = 20
 #: Distance of an A5C from the middle of the left atrium, share of its extent.
-_ATRIUM_CUT = 0.85
+_ATRIUM_CUT = 0.7
+#: Share of apical clips that show the ventricle and only the beginning of the atria; never of A5C.
+_FOCUSED = 0.12
 #: Share of apical clips taken from beside the apex.
 _FORESHORTENED = 0.15
 
@@ -250,6 +252,8 @@ def _apical(view: View) -> object:
         body = chambers.left_atrium
         margin = rng.uniform(2e-3, 20e-3) if variation.turn_rad else 10e-3
         atrium = float(body.semi_axes_m[2] - body.frame.origin_m[2]) + margin
+        if variation.turn_rad and rng.random() < _FOCUSED and view is not View.A5C:
+            atrium *= rng.uniform(0.25, 0.7)
         return origin, aim, right, top + atrium, tilt
 
     return place

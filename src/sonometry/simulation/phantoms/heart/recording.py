@@ -27,7 +27,14 @@ from sonometry.simulation.phantoms.heart.poses import (
     stack_poses,
 )
 from sonometry.simulation.phantoms.heart.timing import BeatState, Rhythm
-from sonometry.simulation.phantoms.heart.tissue import Imagined, Scene, SingleScene, sample_echogenicity
+from sonometry.simulation.phantoms.heart.tissue import (
+    BLOOD,
+    Imagined,
+    Scene,
+    SingleScene,
+    Structure,
+    sample_echogenicity,
+)
 from sonometry.simulation.phantoms.heart.truth import (
     Centreline,
     displacement_mm,
@@ -40,6 +47,18 @@ from sonometry.simulation.phantoms.heart.valves import Valves
 
 #: Frames whose scenes are made at once.
 _TOGETHER = 3
+
+
+#: What must differ on a readable image: muscle and cavity of the left ventricle, all tissue and all blood.
+_TOLD_APART = tuple(
+    tuple(np.isin(np.arange(256), [int(kind) for kind in kinds]) for kinds in pair)
+    for pair in (
+        ((Structure.MYOCARDIUM,), (Structure.LEFT_VENTRICLE,)),
+        ((Structure.MYOCARDIUM, Structure.RIGHT_WALL, Structure.CONNECTIVE), BLOOD),
+    )
+)
+#: Grey levels between them, and the share of the screen that each must cover to count.
+_LEAST_CONTRAST, _LEAST_SHARE = 15.0, 1.2e-3
 
 
 @dataclass(frozen=True)
@@ -115,7 +134,7 @@ class HeartRecording:
         grid = (options.samples, options.beams)
         sector = Sector(
             self.reference.depth_m,
-            float(np.radians(rng.uniform(31, 46))),
+            float(np.radians(rng.uniform(27, 46))),
             *grid,
             apex_m=float(rng.choice([0.0, rng.uniform(2e-3, 9e-3)])),
         )
@@ -156,6 +175,17 @@ class HeartRecording:
         )
         screen = self.screen.frame(picture, self.converter.mask, float(self.times_s[index]), self.ecg)
         return screen, scene.structure
+
+    def is_readable(self, screen: np.ndarray, structure: np.ndarray) -> bool:
+        """Whether a reader could tell muscle from blood on an image: nobody keeps a clip that shows neither."""
+        shown = np.where(self.converter.mask, self.converter.nearest(structure), int(Structure.BACKGROUND))
+        for tissue, blood in _TOLD_APART:
+            bright, dark = screen[tissue[shown]], screen[blood[shown]]
+            if min(len(bright), len(dark)) < _LEAST_SHARE * shown.size:
+                continue
+            if np.percentile(bright, 75) - np.median(dark) < _LEAST_CONTRAST:
+                return False
+        return True
 
     def apart(self, indices: Sequence[int]) -> list[tuple[np.ndarray, np.ndarray]]:
         """`image` of frames that do not follow each other, quicker together: their scenes are made at once."""

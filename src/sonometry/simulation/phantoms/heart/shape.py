@@ -28,6 +28,8 @@ Points = tuple[Array, Array, Array]
 
 #: Level of the widest section, share of the length from the base.
 WIDEST = 0.25
+#: Share of hearts whose basal septum bulges into the outflow tract.
+_BULGES = 0.2
 #: Share of hearts with a dead apex in which it bulges.
 _ANEURYSMS = 0.7
 
@@ -209,7 +211,7 @@ def build_shape(parameters: HeartParameters) -> HeartShape:
         oval=oval,
         thickness_m=thickness,
         septal_excess=(ratio - 1) / (ratio + 1),
-        sigmoid_m=float(max(rng.normal(-0.5e-3, 1.5e-3), 0.0)),
+        sigmoid_m=float(max(rng.normal(-0.5e-3, 1.5e-3), 0.0)) + _bulge(parameters),
         right_width_m=float(rng.uniform(27e-3, 38e-3)) * right,
         right_wall_m=float(rng.uniform(3.5e-3, 6.5e-3)),
         right_half_angle_rad=math.radians(rng.uniform(62, 78) + wider),
@@ -219,6 +221,12 @@ def build_shape(parameters: HeartParameters) -> HeartShape:
         bend_m=(float(rng.normal(0, 2.5e-3)), float(rng.normal(0, 2.5e-3))),
         uneven=tuple(float(v) for v in np.clip(disease.normal(0, 0.06, 5), -0.14, 0.14)),  # type: ignore[arg-type]
     )
+
+
+def _bulge(parameters: HeartParameters) -> float:
+    """Some septa bulge into the outflow tract, more in hypertrophy and age than the spread of the rest."""
+    rng = np.random.default_rng([parameters.shape_seed, 9])
+    return float(rng.uniform(1.5e-3, 5.5e-3)) if rng.random() < _BULGES else 0.0
 
 
 def _apical_loss(parameters: HeartParameters) -> float:

@@ -41,6 +41,15 @@ class Structure(IntEnum):
     CONNECTIVE = 9
 
 
+#: The structures that hold blood.
+BLOOD = (
+    Structure.LEFT_VENTRICLE,
+    Structure.LEFT_ATRIUM,
+    Structure.RIGHT_VENTRICLE,
+    Structure.RIGHT_ATRIUM,
+    Structure.AORTA,
+    Structure.PULMONARY_ARTERY,
+)
 #: Range of the slow variations of brightness in tissue.
 _PATCH_M = 14e-3
 _BROAD_PATCH_M = 48e-3
@@ -50,6 +59,10 @@ _DROPOUT_M = 24e-3
 _ROUGH_M = 6e-3
 #: What is nearer than this to both atria is the septum between them.
 _BETWEEN_ATRIA_M = 6e-3
+#: How far the fibrous body spreads around the meeting of the septa, and the fat along the groove around the base.
+_CRUX_M, _GROOVE_M = 9e-3, 16e-3
+#: Fall of the fat's strength over its depth.
+_FAT_FALL_DB = 16.0
 #: Levels between which the valves lie, opened ones of dilated hearts too.
 _VALVES_M = (-34e-3, 52e-3)
 _MAX_HELIX = math.sin(math.radians(60))
@@ -69,9 +82,13 @@ class Echogenicity:
     stretches of all walls, where slow noise is above `dropout_above`. patches : standard deviation of slow
     variations, `broad` the share of the slowest. chest_* : around the heart, falling with distance; posterior_* :
     brighter behind it; near_chest : between probe and heart. chest_grain : standard deviation of finer
-    patches around the heart. septum_loss : of the middle of the interatrial septum, which lies along the beam;
-    membranous_loss : of the upper end of the septum between the ventricles. roughness_m : unevenness of the visible
-    blood border, softness_m : half its width.
+    patches around the heart. fat : strength of the fat around the right heart and in the grooves between atria and
+    ventricles, None where there is none to see; fat_m : its depth. crux : how much brighter the fibrous body is where
+    the septa and the valves between them meet, and crux_m how far it reaches. septal_gain : a stretch of the
+    septum that is brighter than the rest, about the share septal_middle of the length, septal_reach wide; apical_drop :
+    loss of the apical third of the wall. septum_loss : of the middle of the interatrial septum, which lies along the
+    beam; membranous_loss : of the upper end of the septum between the ventricles. roughness_m : unevenness of the
+    visible blood border, softness_m : half its width.
     """
 
     blood: float
@@ -101,6 +118,14 @@ class Echogenicity:
     posterior_from: float
     near_chest: float
     chest_grain: float
+    fat: float | None
+    fat_m: float
+    crux: float
+    crux_m: float
+    septal_gain: float
+    septal_middle: float
+    septal_reach: float
+    apical_drop: float
     septum_loss: float
     membranous_loss: float
     roughness_m: float
@@ -141,6 +166,14 @@ def sample_echogenicity(rng: np.random.Generator, *, is_subcostal: bool = False)
         posterior_from=u(0.25, 0.6),
         near_chest=u(-14, 3),
         chest_grain=u(0, 7),
+        fat=u(-14, 9) if rng.random() < 0.65 else None,
+        fat_m=u(3e-3, 14e-3),
+        crux=u(3, 20) if rng.random() < 0.65 else 0.0,
+        crux_m=u(7e-3, 22e-3),
+        septal_gain=u(3, 13) if rng.random() < 0.5 else 0.0,
+        septal_middle=u(0.1, 0.55),
+        septal_reach=u(0.2, 0.5),
+        apical_drop=u(3, 16) if rng.random() < 0.35 else 0.0,
         septum_loss=u(6, 40) if rng.random() < 0.4 else 0.0,
         membranous_loss=u(5, 30) if rng.random() < 0.15 else 0.0,
         roughness_m=u(0.3e-3, 2.0e-3),
@@ -233,18 +266,22 @@ class Imagined:
         patches = 0.7 * smooth_noise(few, _PATCH_M, e.noise_offset)
         patches = patches + e.broad * smooth_noise(few, _BROAD_PATCH_M, e.noise_offset)
         patches, lost = grid.spread_all([patches, self._dropout(few)], m.z)
-        strength = self._chest(d, patches)
+        strength = self._chest(m, d, patches)
         strength = xp.where(d.envelope < 0, e.connective + e.patches * patches, strength)
         thin = xp.minimum(xp.minimum(d.left_atrium, d.right_atrium), xp.minimum(d.aorta, d.pulmonary))
         facing = self._facing(thin)
         wall = e.atrial_wall - e.sheen * (1 - facing) + 0.7 * e.patches * patches
         if e.septum_loss:
             between = xp.maximum(d.left_atrium, d.right_atrium) < _BETWEEN_ATRIA_M
-            wall = wall - e.septum_loss * between * step((-m.z - 5e-3) / 5e-3)
+            wall = wall - e.septum_loss * between * step((-m.z - max(0.6 * e.crux_m, 5e-3)) / 5e-3)
         strength = xp.where((thin < 2.5e-3) & (d.envelope < 0), wall, strength)
         strength = xp.where((d.right_wall < 0) & (d.epicardium > 0), e.right_wall + e.patches * patches, strength)
         muscle = self._muscle(m, d, pose) + e.patches * patches
         strength = xp.where((d.epicardium < 0) & (m.z > 0), muscle, strength)
+        if e.crux:
+            level = (m.z + 0.35 * e.crux_m) / e.crux_m
+            near = clip(1.3 - xp.maximum(d.left_atrium, d.right_atrium) / _CRUX_M, 0.0, 1.0)
+            strength = strength + e.crux * near * clip(1.4 - 1.4 * level * level, 0.0, 1.0)
         strength = xp.where(d.envelope < 3e-3, strength - lost, strength)
         lining = 1 - ((d.envelope - 0.8e-3) / 1.5e-3) ** 2
         sac = e.pericardium - e.sheen * (1 - self._facing(d.envelope)) + 1.3 * e.patches * patches - 6 + 6 * lining
@@ -273,6 +310,12 @@ class Imagined:
         strength = -e.fibre * along_fibre * along_fibre
         if e.inner_drop:
             strength = strength - e.inner_drop * clip((e.inner_depth - depth) * 6 + 0.5, 0.0, 1.0)
+        if e.septal_gain:
+            level = (m.z / self.motion.shape.length_m - e.septal_middle) / e.septal_reach
+            septal = clip(-1.5 * m.d.c1 - 0.2, 0.0, 1.0)
+            strength = strength + e.septal_gain * septal * clip(1 - level * level, 0.0, 1.0)
+        if e.apical_drop:
+            strength = strength - e.apical_drop * clip((m.z / self.motion.shape.length_m - 0.5) / 0.3, 0.0, 1.0)
         if e.membranous_loss:
             upper = clip(1 - m.z / 14e-3, 0.0, 1.0) * clip(-m.d.c1, 0.0, 1.0)
             strength = strength - e.membranous_loss * upper * upper
@@ -285,7 +328,7 @@ class Imagined:
         s, c = (like(f(self.sector.angles_rad)[None], self.axial_m) for f in (np.sin, np.cos))
         return tuple(part(pose.axes, (0, i), c) * s + part(pose.axes, (1, i), c) * c for i in range(3))
 
-    def _chest(self, d: Distances, patches: Array) -> Array:
+    def _chest(self, m: Material, d: Distances, patches: Array) -> Array:
         """Around the heart: fat and lung that fade with distance; liver on the near side of subcostal views."""
         e, xp = self.echo, namespace(patches)
         deep = step((self.axial_m / self.sector.depth_m - e.posterior_from) / 0.3)
@@ -293,6 +336,11 @@ class Imagined:
         around = (
             xp.maximum(fading + e.chest_patches * self._chest_patches, e.chest_floor + 0 * fading) + e.patches * patches
         )
+        if e.fat is not None:
+            groove = (m.z + 3e-3) / _GROOVE_M
+            where = xp.maximum(clip(1 - groove * groove, 0.0, 1.0), clip(0.6 - 1.5 * m.d.c1, 0.0, 1.0) * (m.z > 0))
+            layer = e.fat - _FAT_FALL_DB * (1 - where + clip(d.envelope, 0.0, None) / e.fat_m) + e.patches * patches
+            around = xp.maximum(around, layer)
         near = step(1.6 - self.axial_m / (0.12 * self.sector.depth_m))
         around = around + near * (e.near_chest + 0.5 * e.chest_patches * self._chest_patches - around)
         if e.liver is None:
