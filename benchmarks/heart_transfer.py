@@ -7,11 +7,13 @@
 
 The same U-Net (at most 0.5 million parameters) is trained on the three-dimensional heart and on the flat prototype,
 three seeds each, every one for the same processor time, the making of its images included: 20 minutes of one thread
-are ten minutes of two cores. The two calls of `train` share the work of two cores; a killed one goes on. `show` gives
-every network a random letter and writes one sheet a letter with the outlines in three frames of every clip and the area
-of the cavity over the clip, and `scores.csv` (one cavity, periodicity) by letter; which letter is what is in `key.csv`
-only. With `--largest` only the largest piece of the cavity is kept in every frame. Whoever counts writes `counted.csv`
-(letter, found); `reveal` then prints all of it by kind.
+are ten minutes of two cores. The two calls of `train` share the work of two cores; a killed one goes on. `--steps`
+counts steps instead: as many as that time allows, on any machine (`--device cuda`). `show` gives every network a random
+letter and writes one sheet a letter with the outlines in three frames of every clip and the area of the cavity over the
+clip, and `scores.csv` (one cavity, periodicity) by letter; which letter is what is in `key.csv` only. With `--cleaned`
+the scores are averaged over neighbouring frames and only the largest piece of the cavity is kept in every frame, as
+anything that measures it would. Whoever counts writes `counted.csv` (letter, found);
+`reveal` then prints all of it by kind.
 """
 
 from __future__ import annotations
@@ -23,11 +25,13 @@ import secrets
 import sys
 import time
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 import cv2
 import numpy as np
 import torch
+from scipy.ndimage import gaussian_filter1d
 from torch import nn
 
 from heart_realism import real_clips
@@ -39,6 +43,8 @@ BATCH = 16
 POOL = 3000
 NEW_PER_STEP = 4
 LARGEST_RATE = 3e-3
+#: Standard deviation of the average over frames (30 a second) of `--cleaned`.
+SMOOTHING_FRAMES = 1.5
 COLOURS = np.array([[0, 0, 0], [60, 60, 230], [90, 190, 90], [220, 130, 60]], np.float32)
 
 
@@ -133,39 +139,52 @@ class Pool:
         return x, torch.from_numpy(self._masks[chosen]).long()
 
 
-def train(kind: str, seed: int, budget_s: float, checkpoint: Path) -> nn.Module:
-    """Train for a processor time on a pool of images that is renewed; goes on from the checkpoint of a killed run."""
+@dataclass(frozen=True)
+class Budget:
+    """Of one training: processor time, or as many steps."""
+
+    seconds: float
+    steps: int | None
+    device: str
+
+    def used(self, step: int, used_s: float) -> float:
+        """Share that is used, 1 at the end."""
+        return step / self.steps if self.steps else used_s / self.seconds
+
+
+def train(kind: str, seed: int, budget: Budget, checkpoint: Path) -> nn.Module:
+    """Train on a pool of images that is renewed; goes on from the checkpoint of a killed run."""
     torch.manual_seed(seed)
-    network = UNet().to(memory_format=torch.channels_last)
+    network = UNet().to(budget.device, memory_format=torch.channels_last)
     optimiser = torch.optim.AdamW(network.parameters(), LARGEST_RATE, weight_decay=1e-4)
-    step, used = 0, 0.0
+    step, used_s = 0, 0.0
     if checkpoint.exists():
         saved = torch.load(checkpoint)
         network.load_state_dict(saved["network"])
         optimiser.load_state_dict(saved["optimiser"])
-        step, used = saved["step"], saved["used_s"]
-    if used >= budget_s:
+        step, used_s = saved["step"], saved["used_s"]
+    if budget.used(step, used_s) >= 1:
         return network.eval()
-    before = time.process_time() - used
+    before = time.process_time() - used_s
     rng, pool = np.random.default_rng([seed, step]), Pool(kind, seed, step)
-    while used < budget_s:
+    while budget.used(step, used_s) < 1:
         pool.add(NEW_PER_STEP)
-        x, y = pool.batch(rng)
+        x, y = (part.to(budget.device) for part in pool.batch(rng))
         for group in optimiser.param_groups:
-            group["lr"] = learning_rate(used / budget_s)
-        with torch.autocast("cpu", torch.bfloat16):  # 2.4 times the steps in the same processor time
+            group["lr"] = learning_rate(budget.used(step, used_s))
+        with torch.autocast(budget.device, torch.bfloat16):  # on a processor 2.4 times the steps in the same time
             logits = network(x.contiguous(memory_format=torch.channels_last))
         loss = segmentation_loss(logits.float(), y)
         optimiser.zero_grad()
         loss.backward()
         optimiser.step()
-        step, used = step + 1, time.process_time() - before
-        if step % 50 == 0 or used >= budget_s:
+        step, used_s = step + 1, time.process_time() - before
+        if step % 50 == 0 or budget.used(step, used_s) >= 1:
             parts = {"network": network.state_dict(), "optimiser": optimiser.state_dict()}
             partial = checkpoint.with_suffix(".partial")
-            torch.save({"step": step, "used_s": used, **parts}, partial)
+            torch.save({"step": step, "used_s": used_s, **parts}, partial)
             partial.replace(checkpoint)
-            print(f"{kind} seed {seed} step {step} loss {loss.item():.3f}, {used:.0f} s of processor", flush=True)
+            print(f"{kind} seed {seed} step {step} loss {loss.item():.3f}, {used_s:.0f} s of processor", flush=True)
     return network.eval()
 
 
@@ -185,15 +204,19 @@ def segmentation_loss(logits: torch.Tensor, target: torch.Tensor) -> torch.Tenso
     return nn.functional.cross_entropy(logits, target) + dice[1:].mean()
 
 
-def segment(network: nn.Module, clip: np.ndarray) -> np.ndarray:
+def segment(network: nn.Module, clip: np.ndarray, *, is_cleaned: bool = False) -> np.ndarray:
     """(T, 112, 112) structures of a clip."""
     small = np.stack([cv2.resize(f, (SIZE, SIZE), interpolation=cv2.INTER_AREA) for f in clip])
-    found = []
+    shares = []
     with torch.no_grad():
         for start in range(0, len(small), 16):
             out = network(torch.from_numpy(small[start : start + 16]).float()[:, None] / 255)
-            found.append(out.argmax(1).numpy().astype(np.uint8))
-    return np.concatenate(found)
+            shares.append(out.softmax(1).numpy())
+    found = np.concatenate(shares)
+    if not is_cleaned:
+        return found.argmax(1).astype(np.uint8)
+    smooth = gaussian_filter1d(found, SMOOTHING_FRAMES, axis=0, mode="nearest")
+    return np.stack([largest_cavity(mask) for mask in smooth.argmax(1).astype(np.uint8)])
 
 
 def largest_cavity(mask: np.ndarray) -> np.ndarray:
@@ -265,10 +288,8 @@ def show(data: Path, out: Path, *, is_cleaned: bool = False) -> None:
     rows: list[tuple[object, ...]] = []
     for name in sorted(networks, key=lambda n: key[n]):
         network = UNet()
-        network.load_state_dict(torch.load(out / f"{name}.checkpoint")["network"])
-        masks = [segment(network.eval(), clip) for clip in clips]
-        if is_cleaned:
-            masks = [np.stack([largest_cavity(mask) for mask in found]) for found in masks]
+        network.load_state_dict(torch.load(out / f"{name}.checkpoint", map_location="cpu")["network"])
+        masks = [segment(network.eval(), clip, is_cleaned=is_cleaned) for clip in clips]
         sheet(list(clips), masks, out / f"sheet_{key[name]}.png")
         for clip, found in zip(names, masks, strict=True):
             rows.append((key[name], clip, *(f"{value:.3f}" for value in judge(found))))
@@ -309,24 +330,25 @@ def main() -> None:
     parser.add_argument("--prototype", type=Path, help="folder of echo_2d.py, for train --only flat")
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--minutes", type=float, default=20.0, help="processor time of each training")
-    parser.add_argument("--seeds", type=int, default=3)
-    parser.add_argument(
-        "--largest", action="store_true", help="show only the largest piece of the cavity of every frame"
-    )
+    parser.add_argument("--steps", type=int, help="steps of each training, instead of its processor time")
+    parser.add_argument("--device", default="cpu", choices=("cpu", "cuda"))
+    parser.add_argument("--seeds", type=int, nargs="+", default=[1, 2, 3])
+    parser.add_argument("--cleaned", action="store_true", help="show smoothed scores, the largest cavity of each frame")
     parser.add_argument("--only", choices=("heart", "flat"), help="train this kind only")
     options = parser.parse_args()
     options.out.mkdir(parents=True, exist_ok=True)
     torch.set_num_threads(1)
     cv2.setNumThreads(1)
     if options.what == "show":
-        show(options.data, options.out, is_cleaned=options.largest)
+        show(options.data, options.out, is_cleaned=options.cleaned)
     elif options.what == "reveal":
         reveal(options.out)
     else:
         sys.path.insert(0, str(options.prototype or "."))
-        for seed in range(options.seeds):
+        budget = Budget(60 * options.minutes, options.steps, options.device)
+        for seed in options.seeds:
             for kind in (options.only,) if options.only else ("heart", "flat"):
-                train(kind, seed + 1, 60 * options.minutes, options.out / f"{kind}{seed}.checkpoint")
+                train(kind, seed, budget, options.out / f"{kind}{seed}.checkpoint")
 
 
 if __name__ == "__main__":
