@@ -99,9 +99,10 @@ def flat_images(seed: int) -> Iterator[tuple[np.ndarray, np.ndarray]]:
 
 
 def augment(image: np.ndarray, mask: np.ndarray, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
-    """Place, size, grey levels and sharpness."""
-    zoom = rng.uniform(0.9, 1.35)
+    """Place, size, grey levels and sharpness; the screen was wider than high and is squeezed to a square."""
+    zoom, squeeze = rng.uniform(0.9, 1.35), rng.uniform(0.7, 1.05)
     matrix = cv2.getRotationMatrix2D((SIZE / 2, SIZE / 2), rng.uniform(-8, 8), zoom)
+    matrix[0] = squeeze * matrix[0] + [0, 0, (1 - squeeze) * SIZE / 2]
     matrix[:, 2] += rng.uniform(-9, 9, 2)
     image = cv2.warpAffine(image, matrix, (SIZE, SIZE), flags=cv2.INTER_LINEAR)
     mask = cv2.warpAffine(mask, matrix, (SIZE, SIZE), flags=cv2.INTER_NEAREST)

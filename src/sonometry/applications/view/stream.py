@@ -173,10 +173,12 @@ def _region(pooled: Pooled, rng: np.random.Generator) -> Box:
 def _placed(source: np.ndarray, box: Box, rng: np.random.Generator, side: int) -> np.ndarray:
     """The region on a square: letterboxed or squeezed, turned, shifted, rarely mirrored."""
     height, width = box.shape
-    if rng.random() < 0.25:  # squeezed to a square, as collections of small clips do
+    # collections of small clips squeeze pictures to squares: the content, or the screen before it was cut to that
+    if rng.random() < 0.25:
         scale = np.array([side / width, side / height])
     else:
-        scale = np.full(2, side / max(height, width))
+        squeeze = rng.uniform(0.68, 1.0) if rng.random() < 0.3 else 1.0
+        scale = np.array([squeeze, 1.0]) * side / max(height, squeeze * width)
     scale = scale * np.exp(rng.normal(-0.02, 0.07)) * np.exp(np.array([0.5, -0.5]) * rng.normal(0, 0.08))
     # some scanners and clinics mirror the picture: rarely, as it is rare there
     sign = -1.0 if rng.random() < 0.06 else 1.0
