@@ -19,7 +19,7 @@ from sonometry.applications.view.classify import classify
 from sonometry.applications.view.config import ViewConfig
 from sonometry.applications.view.decide import Decision, expected_in_clinic
 from sonometry.applications.view.measure import decide_clip, frame_probabilities, load_networks
-from sonometry.applications.view.prepare import ContentSquare
+from sonometry.applications.view.prepare import ContentPicture
 from sonometry.core.cine import Cine
 from sonometry.core.echo_views import NONE
 from sonometry.io.read import read_cine
@@ -50,7 +50,7 @@ def images(data: Path) -> Iterator[tuple[str, str, str, Path]]:
 
 def tile(cine: Cine, text: str, colour: tuple[int, int, int], name: str) -> np.ndarray:
     """The middle frame as the network saw it."""
-    picture = ContentSquare(192)(cine)(cine.frame(cine.n_frames // 2))
+    picture = ContentPicture(192)(cine)(cine.frame(cine.n_frames // 2))
     shown = cv2.cvtColor(picture, cv2.COLOR_GRAY2BGR)
     cv2.putText(shown, name[:26], (3, 11), cv2.FONT_HERSHEY_SIMPLEX, 0.34, (255, 255, 0), 1)
     cv2.putText(shown, text, (3, 186), cv2.FONT_HERSHEY_SIMPLEX, 0.42, colour, 1)

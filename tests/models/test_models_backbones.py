@@ -47,6 +47,19 @@ def test_the_baseline_has_about_four_million_parameters() -> None:
     assert 3.95e6 < convolutions + dense < 4.0e6
 
 
+def test_pooling_early_gives_what_the_published_order_gives() -> None:
+    """Convolution, normalisation, ReLU, dropout, and pooling last, of the same layers."""
+    block = made("madani", device="cpu").body.block1
+    published = torch.nn.Sequential(*block[:6], block[7], block[8], block[6])
+    image = torch.rand(3, 1, 16, 20)
+    found = []
+    for network in (block, published):
+        torch.manual_seed(4)
+        found.append(network(image))
+    assert torch.equal(*found)
+    assert (found[0].mean(dim=(2, 3)) == 0).any()  # channels were dropped
+
+
 @pytest.mark.parametrize("name", LIGHT)
 def test_light_networks_give_logits_and_an_embedding(name: str) -> None:
     network, entry = made(name, 5, device="cpu").eval(), backbone(name)

@@ -72,6 +72,38 @@ def test_a_short_run_is_not_averaged_with_its_random_start(tmp_path):
     assert found.best < 0.05  # 4 with an average of equal memory from the first step
 
 
+class Dropping(Scaling):
+    """Remembers the dropout of every step."""
+
+    def __init__(self) -> None:
+        self.seen: list[float] = []
+
+    def network(self) -> Any:
+        return torch.nn.Sequential(torch.nn.Conv2d(2, 1, 1), torch.nn.Dropout2d(0.5))
+
+    def losses(self, network: Any, batch: Mapping[str, Any]) -> dict[str, Any]:
+        if network.training:
+            self.seen.append(network[1].p)
+        return super().losses(network, batch)
+
+    def export(self, network: Any, folder: Path, *, recipe: Mapping[str, Any]) -> None:
+        self.exported = network[1].p
+
+
+def test_dropout_rises_to_what_the_network_has(tmp_path):
+    task = Dropping()
+    train_task(task, tmp_path, dataclasses.replace(config(20), dropout_rise=0.5), options={}, progress=False)
+    assert task.seen[:3] == pytest.approx([0, 0.05, 0.1])
+    assert task.seen[9:12] == pytest.approx([0.45, 0.5, 0.5])
+    assert task.exported == 0.5
+
+
+def test_dropout_is_that_of_the_network_from_the_first_step_by_default(tmp_path):
+    task = Dropping()
+    train_task(task, tmp_path, config(2), options={}, progress=False)
+    assert task.seen == [0.5, 0.5]
+
+
 def weights_of(folder: Path) -> np.ndarray:
     network = Scaling().network()
     load_into(network, folder / "weights" / "scaling.safetensors")

@@ -22,6 +22,8 @@ class TrainingConfig:
     epochs : passes over the training data in place of `steps`, for tasks that have a finite number of samples; each
         pass ends with a validation. 0 counts steps.
     validate_every_epochs : passes between two validations.
+    dropout_rise : share of the steps over which dropout rises from 0 to what the network has; 0 has all of it at once.
+        A network that drops much learns several times faster so (Morerio et al. 2017, arXiv:1703.06229).
     """
 
     steps: int = 10_000
@@ -43,6 +45,7 @@ class TrainingConfig:
     precision: str = "32-true"
     epochs: int = 0
     validate_every_epochs: int = 1
+    dropout_rise: float = 0.0
 
     def __post_init__(self) -> None:
         for name in ("steps", "batch_size", "validate_every", "devices", "nodes", "validate_every_epochs"):
@@ -52,6 +55,8 @@ class TrainingConfig:
             raise ValueError(f"--learning-rate must be positive, got {self.learning_rate}")
         if not 0 <= self.average_decay < 1:
             raise ValueError(f"--average-decay must lie in [0, 1), got {self.average_decay}")
+        if not 0 <= self.dropout_rise <= 1:
+            raise ValueError(f"--dropout-rise must lie in [0, 1], got {self.dropout_rise}")
         for name in ("epochs", "patience", "workers"):
             if getattr(self, name) < 0:
                 raise ValueError(f"--{name} must not be negative, got {getattr(self, name)}")
@@ -84,4 +89,4 @@ class TrainingConfig:
 #: Options that may change when a run is resumed.
 _FREE = ("steps", "epochs", "workers", "accelerator", "devices", "nodes", "strategy", "precision", "patience")
 #: Options that came after the first runs, with their defaults.
-_LATER = {"validate_every_epochs": 1}
+_LATER = {"validate_every_epochs": 1, "dropout_rise": 0.0}

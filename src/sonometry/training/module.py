@@ -40,6 +40,27 @@ class WarmingAverage:
         get_ema_multi_avg_fn(decay)(averaged, current, _)
 
 
+class RisingDropout:
+    """Dropout of a network that rises evenly from 0 to what the network has, so that it first learns what it then must
+    not rely on. Source: Morerio et al. 2017, arXiv:1703.06229, with a straight line for their curve.
+    """
+
+    def __init__(self, network: nn.Module, rise_steps: float) -> None:
+        self.full = {m: m.p for m in network.modules() if isinstance(m, (nn.Dropout, nn.Dropout2d))}
+        self.rise_steps = rise_steps
+
+    def at(self, step: int) -> None:
+        """Set the dropout of a step."""
+        share = min(1.0, step / self.rise_steps) if self.rise_steps > 0 else 1.0
+        for layer, full in self.full.items():
+            layer.p = share * full
+
+    def restore(self) -> None:
+        """Give the network its own dropout back."""
+        for layer, full in self.full.items():
+            layer.p = full
+
+
 class TaskModule(lightning.LightningModule):
     """Trains `network`, a fresh one of the task by default; `best_network` is the averaged one when averaging is on.
 
@@ -70,6 +91,14 @@ class TaskModule(lightning.LightningModule):
 
     def on_train_start(self) -> None:
         hold_frozen(self.network)
+        self._dropout = RisingDropout(self.network, self.config.dropout_rise * self.config.steps)
+
+    def on_train_batch_start(self, batch: Any, index: int) -> None:
+        if self.config.dropout_rise:
+            self._dropout.at(self.global_step)
+
+    def on_train_end(self) -> None:
+        self._dropout.restore()
 
     def training_step(self, batch: Any, index: int) -> torch.Tensor:
         losses = self.task.losses(self.network, batch)
@@ -88,9 +117,14 @@ class TaskModule(lightning.LightningModule):
 
     def configure_optimizers(self) -> Any:
         parameters = [p for p in self.network.parameters() if p.requires_grad]
-        optimiser = OPTIMISERS[self.config.optimiser](parameters, lr=self.config.learning_rate)
+        optimiser = OPTIMISERS[self.config.optimiser](parameters, lr=self.config.learning_rate, **self._in_one())
         schedule = torch.optim.lr_scheduler.LambdaLR(optimiser, self._learning_rate_share)
         return {"optimizer": optimiser, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
+
+    def _in_one(self) -> dict[str, bool]:
+        """Adam updates all weights in one pass over memory, in a fifth of the time; Lightning clips no such gradients."""
+        has_one = self.config.optimiser in ("adam", "adamw") and self.device.type in ("cpu", "cuda")
+        return {"fused": True} if has_one and not self.config.gradient_clip else {}
 
     def _learning_rate_share(self, step: int) -> float:
         """Linear warm-up, then constant or a cosine down to 1 % at the last step."""

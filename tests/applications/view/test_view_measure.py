@@ -16,7 +16,7 @@ from sonometry.applications.view.classify import class_names_of, classify, in_or
 from sonometry.applications.view.config import ViewConfig
 from sonometry.applications.view.labels import CLASS_NAMES
 from sonometry.applications.view.measure import CLIPS, FRAMES, TRAINED_ON_SIMULATION, load_networks, measure
-from sonometry.applications.view.prepare import ContentSquare, clip_box, grey_scale
+from sonometry.applications.view.prepare import ContentPicture, clip_box, grey_scale
 from sonometry.applications.view.sections import figures
 from sonometry.applications.view.truth import check_truth, cohort, simulate
 from sonometry.core import Cine, RFFrames, Status
@@ -133,7 +133,7 @@ def test_scores_are_put_in_their_places_by_name():
 
 def test_a_network_of_whole_frames_gets_whole_frames():
     assert preparation_of({"rows": 60, "columns": 80, "fit": "stretch"}).size == (60, 80)
-    assert preparation_of({"rows": 96}) == ContentSquare(96)
+    assert preparation_of({"rows": 96}) == ContentPicture(96)
 
 
 def test_the_clip_network_stands_on_the_shipped_frame_network():

@@ -5,7 +5,16 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from sonometry.applications.view.prepare import SIDE, Box, content_box, keep_sector, square, whole
+from sonometry.applications.view.prepare import (
+    SIDE,
+    Box,
+    ContentPicture,
+    content_box,
+    fitted,
+    keep_sector,
+    square,
+    whole,
+)
 
 
 def sector_on_screen(shape: tuple[int, int], box: Box, *, level: int = 140) -> np.ndarray:
@@ -61,6 +70,14 @@ def test_the_picture_keeps_its_aspect_on_black():
 def test_reducing_averages_so_that_a_checkerboard_becomes_grey():
     board = np.indices((4 * SIDE, 4 * SIDE)).sum(axis=0) % 2 * 200.0
     assert np.allclose(square(board), 100)
+
+
+def test_a_picture_that_is_no_square_is_filled_as_far_as_the_aspect_allows():
+    small = fitted(np.full((60, 60), 200, np.uint8), (60, 80))
+    assert (small[:, 10:70] == 200).all()
+    assert not small[:, :10].any()
+    assert not small[:, 70:].any()
+    assert ContentPicture(60, 80).name != ContentPicture(60).name == "content-60"
 
 
 def test_a_still_of_one_pixel_is_no_error():

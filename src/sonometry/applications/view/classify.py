@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from sonometry.applications.view.labels import CLASS_NAMES, class_index
-from sonometry.applications.view.prepare import ContentSquare, decoded_once, few_frames, spread
+from sonometry.applications.view.prepare import ContentPicture, decoded_once, few_frames, spread
 from sonometry.core.application import Progress, no_progress
 from sonometry.core.cine import Cine
 from sonometry.core.errors import DataError
@@ -55,7 +55,7 @@ def preparation_of(metadata: dict[str, Any]) -> Preparation:
     """How the pictures of a network are prepared, as its metadata tell."""
     fit = metadata.get("fit", "content")
     if fit == "content":
-        return ContentSquare(int(metadata["rows"]))
+        return ContentPicture(int(metadata["rows"]), int(metadata.get("columns", 0)))
     return Rescaling(int(metadata["rows"]), int(metadata["columns"]), fit=fit)
 
 

@@ -54,25 +54,27 @@ class Box:
 
 
 @dataclass(frozen=True)
-class ContentSquare:
-    """The preparation of the view networks: one content box a clip, then a square; see `data.preparation`."""
+class ContentPicture:
+    """The preparation of the view networks: one content box a clip, then a picture of rows x columns, as many as rows
+    when 0; see `data.preparation`."""
 
-    side: int = SIDE
+    rows: int = SIDE
+    columns: int = 0
 
     @property
     def size(self) -> tuple[int, int]:
-        return self.side, self.side
+        return self.rows, self.columns or self.rows
 
     @property
     def name(self) -> str:
-        return f"content-{self.side}"
+        return f"content-{self.rows}" + (f"x{self.columns}" if self.columns not in (0, self.rows) else "")
 
     def __call__(self, cine: Cine) -> Callable[[np.ndarray], np.ndarray]:
         box, scale = clip_box(cine), grey_scale(cine)
         sector = None if cine.sector is None else box.cut(cine.sector)
         if sector is not None and sector.all():
             sector = None
-        return lambda frame: square(keep_sector(scale * box.cut(frame), sector), self.side)
+        return lambda frame: fitted(keep_sector(scale * box.cut(frame), sector), self.size)
 
 
 def decoded_once(cine: Cine) -> None:
@@ -172,14 +174,19 @@ def _disc(width: int) -> np.ndarray:
 
 def square(picture: np.ndarray, side: int = SIDE) -> np.ndarray:
     """(side, side) uint8 of a grey picture, its aspect kept, centred on black."""
+    return fitted(picture, (side, side))
+
+
+def fitted(picture: np.ndarray, shape: tuple[int, int]) -> np.ndarray:
+    """`shape` uint8 of a grey picture, its aspect kept, centred on black."""
     rows, columns = picture.shape
-    scale = side / max(rows, columns)
+    scale = min(shape[0] / rows, shape[1] / columns)
     size = (max(1, round(columns * scale)), max(1, round(rows * scale)))
     how = cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR
     kept = picture if picture.dtype == np.uint8 else picture.astype(np.float32)
     small = cv2.resize(np.ascontiguousarray(kept), size, interpolation=how)
-    canvas = np.zeros((side, side), np.uint8)
-    top, left = (side - size[1]) // 2, (side - size[0]) // 2
+    canvas = np.zeros(shape, np.uint8)
+    top, left = (shape[0] - size[1]) // 2, (shape[1] - size[0]) // 2
     canvas[top : top + size[1], left : left + size[0]] = np.clip(np.round(small), 0, 255)
     return canvas
 

@@ -21,7 +21,7 @@ from torch.utils.data import Dataset
 
 from sonometry.applications.view.classify import SEQUENCE, as_sequence
 from sonometry.applications.view.labels import CLASS_NAMES, class_index
-from sonometry.applications.view.prepare import SIDE, ContentSquare
+from sonometry.applications.view.prepare import SIDE, ContentPicture
 from sonometry.applications.view.stream import (
     BLOCK,
     CLIP_BLOCK,
@@ -284,12 +284,8 @@ def task(config: TaskConfig, folder: Path, data: Path | None) -> ViewTask | Clip
         raise UsageError(
             "the network of clips is trained on simulated clips; leave --data away, or take --level frames"
         )
-    preparation = ContentSquare() if config.fit == "content" else None
-    if preparation is not None and config.backbone != "view":
-        entry = backbone(config.backbone)
-        if entry.rows != entry.columns:
-            raise UsageError(f"--fit content makes squares, which {config.backbone} does not take; pass --fit pad")
-        preparation = ContentSquare(entry.rows)
+    entry = backbone(config.backbone)
+    preparation = ContentPicture(entry.rows, entry.columns) if config.fit == "content" else None
     names = config.classes or _views_of(data, config.label)
     return classification_task(
         config, folder, data, name=FRAMES, class_names=names, preparation=preparation, make=RecordingsTask
