@@ -121,8 +121,8 @@ class TaskModule(lightning.LightningModule):
         schedule = torch.optim.lr_scheduler.LambdaLR(optimiser, self._learning_rate_share)
         return {"optimizer": optimiser, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
 
-    def _in_one(self) -> dict[str, bool]:
-        """Adam updates all weights in one pass over memory, in a fifth of the time; Lightning clips no such gradients."""
+    def _in_one(self) -> dict[str, Any]:
+        """Adam in one pass over memory takes a fifth of the time; Lightning does not clip gradients then."""
         has_one = self.config.optimiser in ("adam", "adamw") and self.device.type in ("cpu", "cuda")
         return {"fused": True} if has_one and not self.config.gradient_clip else {}
 
