@@ -90,7 +90,7 @@ RANDOM = "random"
 #: Share of screens with a colour Doppler box.
 _COLOUR_SHARE = 0.06
 #: Share of cropped clips that were enlarged on the scanner, cutting the sector off at all sides, and by how much.
-_ZOOM_SHARE, _ZOOM = 0.2, (1.1, 1.45)
+_ZOOM_SHARE, _ZOOM = 0.2, (1.1, 1.65)
 
 
 def random_vendor(rng: np.random.Generator) -> Vendor:

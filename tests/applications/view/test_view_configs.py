@@ -8,7 +8,7 @@ import pytest
 
 from sonometry.applications.view import APPLICATION
 from sonometry.applications.view.task_config import TaskConfig
-from sonometry.core.errors import UsageError
+from sonometry.core.errors import DataError, UsageError
 from sonometry.workflows.train import settings_of
 
 CONFIGS = sorted((Path(__file__).parents[3] / "configs/view").glob("*.yaml"))
@@ -21,8 +21,8 @@ def test_a_ready_configuration_parses(path):
     assert training.steps >= 500
 
 
-def test_there_is_one_for_every_level_and_for_the_baseline():
-    assert [path.stem for path in CONFIGS] == ["baseline", "clips", "frames"]
+def test_there_is_one_for_every_level_for_going_on_and_for_the_baseline():
+    assert [path.stem for path in CONFIGS] == ["baseline", "clips", "frames", "frames_more"]
 
 
 @pytest.mark.parametrize(
@@ -36,3 +36,20 @@ def test_there_is_one_for_every_level_and_for_the_baseline():
 def test_impossible_task_options_are_refused(options, message):
     with pytest.raises(UsageError, match=message):
         TaskConfig(**options)
+
+
+def test_training_goes_on_from_weights(tmp_path):
+    from safetensors.torch import load_file
+
+    from sonometry.applications.view.task import ViewTask
+    from sonometry.models.inference import shipped_weights
+
+    shipped = shipped_weights("view-frames").parent
+    state = ViewTask(TaskConfig(start_weights=shipped), tmp_path).network().state_dict()
+    stored = load_file(shipped / "view-frames.safetensors")
+    assert all(bool((state[name] == value).all()) for name, value in stored.items())
+    assert state.keys() == stored.keys()
+    with pytest.raises(DataError, match="does not hold weights of this network"):
+        ViewTask(TaskConfig(start_weights=shipped, stem=8), tmp_path).network()
+    with pytest.raises(UsageError, match="--start-weights goes with --level frames"):
+        TaskConfig(level="clips", start_weights=shipped)

@@ -42,7 +42,7 @@ from sonometry.models.classifier_export import export_classifier
 from sonometry.models.classify import classify
 from sonometry.models.inference import load_network, shipped_weights
 from sonometry.models.view import TemporalViewNetwork, view_network
-from sonometry.models.weights import export_network
+from sonometry.models.weights import export_network, load_into
 from sonometry.training.classification import ClassificationTask, classification_task
 
 FRAMES, CLIPS = "view-frames", "view-clips"
@@ -64,6 +64,8 @@ class ViewTask:
     def network(self) -> nn.Module:
         config = self.config
         network = view_network(len(CLASS_NAMES), config.widths, stem=config.stem, dropout=config.dropout)
+        if config.start_weights is not None:
+            load_into(network, config.start_weights / f"{FRAMES}.safetensors")
         return network.to(memory_format=torch.channels_last)
 
     def training_data(self, *, seed: int, n_samples: int, first: int) -> Dataset[Any]:

@@ -16,6 +16,7 @@ class TaskConfig(ClassificationConfig):
 
     level : "frames" learns the view of one frame; "clips" learns the view of a clip from the embeddings of its frames.
     frame_weights : of the network that gives the embeddings; those that come with Sonometry when absent.
+    start_weights : folder of weights from which the frame network goes on learning; from nothing when absent.
     widths : channels of the levels of the frame network.
     stem : channels of its first layer.
     width : channels of the clip network.
@@ -36,6 +37,7 @@ class TaskConfig(ClassificationConfig):
     fit: Literal["content", "stretch", "pad"] = "content"  # type: ignore[assignment]
     level: Literal["frames", "clips"] = "frames"
     frame_weights: Path | None = None
+    start_weights: Path | None = None
     widths: tuple[int, ...] = (48, 96, 160, 224)
     stem: int = 24
     width: int = 48
@@ -51,6 +53,8 @@ class TaskConfig(ClassificationConfig):
         super().__post_init__()
         if self.level not in ("frames", "clips"):
             raise UsageError(f"--level must be frames or clips, got {self.level}")
+        if self.start_weights is not None and self.level != "frames":
+            raise UsageError("--start-weights goes with --level frames; clip networks are trained from nothing")
         for name in ("stem", "width", "reuse", "first_blocks", "variations", "n_validation"):
             if getattr(self, name) < 1:
                 raise UsageError(f"--{name.replace('_', '-')} must be 1 or more, got {getattr(self, name)}")

@@ -202,7 +202,7 @@ def _depth_setting(rng: np.random.Generator) -> float:
     """Depth relative to what shows the whole section: mostly about right, sometimes far too deep or a little short."""
     kind = rng.random()
     if kind < 0.12:
-        return float(rng.uniform(1.15, 1.45))
+        return float(rng.uniform(1.15, 1.75))
     if kind < 0.2:
         return float(rng.uniform(0.84, 0.92))
     return 1 + float(np.clip(rng.normal(0, 0.06), -0.1, 0.2))
