@@ -36,14 +36,25 @@ _SEED = 2019
 
 @dataclass(frozen=True)
 class CohortSize:
-    """Patients, clips of each, and frames of a clip."""
+    """Patients, clips of each, frames of a clip, and rows of a frame.
+
+    is_easy : pictures of good quality, cut to the sector, for trainings of a minute; else whole screens of any quality.
+    """
 
     patients: int
     clips: int
     frames: int
+    rows: int = 240
+    is_easy: bool = False
+
+    def __str__(self) -> str:
+        easy = ", of good quality and cut to the sector" if self.is_easy else ""
+        return f"{self.patients} patients, {self.clips} clips of {self.frames} frames each{easy}"
 
 
-QUICK, FULL = CohortSize(60, 4, 5), CohortSize(420, 8, 20)
+QUICK, FULL = CohortSize(240, 4, 2, rows=120, is_easy=True), CohortSize(420, 8, 20)
+#: Quality of easy pictures, from 0 to 1.
+_GOOD = 0.8
 
 
 def study_clips(request: StudyRequest) -> tuple[LabelledClips, tuple[str, ...]]:
@@ -59,7 +70,7 @@ def study_clips(request: StudyRequest) -> tuple[LabelledClips, tuple[str, ...]]:
     else:
         size = QUICK if request.quick else FULL
         manifest = simulated_manifest(request, size)
-        origin = f"simulation: {size.patients} patients, {size.clips} clips of {size.frames} frames each"
+        origin = f"simulation: {size}"
     clips, split_note = with_splits(manifest)
     return clips, (f"Data: {origin}.", *split_note)
 
@@ -82,7 +93,7 @@ def with_splits(manifest: Manifest) -> tuple[LabelledClips, tuple[str, ...]]:
 
 def simulated_manifest(request: StudyRequest, size: CohortSize) -> Manifest:
     """The cohort in the cache of the study; clips that are there are kept."""
-    folder = request.cache / f"cohort-{size.patients}x{size.clips}x{size.frames}"
+    folder = request.cache / f"cohort-{size.patients}x{size.clips}x{size.frames}{'-easy' if size.is_easy else ''}"
     path = folder / "manifest.csv"
     if path.is_file():
         return read_manifest(path)
@@ -122,8 +133,9 @@ def _simulate(folder: Path, size: CohortSize, number: int) -> None:
     assert patient.parameters is not None
     rate = size.frames * patient.parameters.heart_rate_hz
     options = ClipOptions(
-        n_frames=size.frames, frame_rate_hz=rate, size=(240, 320), is_cropped=False, samples=208, beams=104,
-        has_displacement=False,
+        n_frames=size.frames, frame_rate_hz=rate, size=(size.rows, size.rows * 4 // 3), is_cropped=size.is_easy,
+        quality=_GOOD if size.is_easy else None, samples=160 if size.is_easy else 208,
+        beams=80 if size.is_easy else 104, has_displacement=False,
     )  # fmt: skip
     for clip, row in enumerate(rows):
         path = folder / row.path
@@ -155,6 +167,12 @@ def prepared(request: StudyRequest, clips: LabelledClips, size: tuple[int, int])
 
     limit = 12 if request.quick else 0
     return frame_table(clips, request.cache / "frames", Rescaling(*size), frames_per_clip=limit)
+
+
+def at_most(table: FrameTable, most: int) -> FrameTable:
+    """The table, or `most` evenly spaced frames of it."""
+    n = len(table)
+    return table if n <= most else table.chosen(np.linspace(0, n - 1, most).round().astype(np.intp))
 
 
 def three_vendors(clips: LabelledClips) -> tuple[str, ...]:

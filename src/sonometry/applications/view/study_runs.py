@@ -28,6 +28,13 @@ if TYPE_CHECKING:
 #: Rows and columns of a quick study for backbones whose pictures are larger; Inception-v3 needs 75.
 _QUICK_SIDE = {"inception_v3": 80}
 _QUICK_DEFAULT = 64
+#: Share of a quick training of the baseline over which its dropout rises; without, it would learn nothing in it.
+QUICK_RISE = 0.8
+#: What a quick study says of that.
+RISE_NOTE = (
+    "the baseline's dropout rises from 0 to one half, where the thesis has one half throughout, which takes tens of "
+    "thousands of frames to learn anything"
+)
 
 
 @dataclass(frozen=True)
@@ -185,8 +192,13 @@ def per_cent(share: float | None) -> str | None:
     return None if share is None or not np.isfinite(share) else f"{100 * share:.1f} %"
 
 
-def adam(rate: float, epochs: int, *, batch_size: int, optimiser: str = "adam", every: int = 1) -> TrainingConfig:
-    """Training of the thesis: a constant learning rate, no averaging, no clipping."""
+def adam(
+    rate: float, epochs: int, *, batch_size: int, optimiser: str = "adam", every: int = 1, rise: float = 0.0
+) -> TrainingConfig:
+    """Training of the thesis: a constant learning rate, no averaging, no clipping.
+
+    every : epochs between validations. rise : share of the training over which dropout rises, for a quick study.
+    """
     return TrainingConfig(
         epochs=epochs,
         batch_size=batch_size,
@@ -197,6 +209,7 @@ def adam(rate: float, epochs: int, *, batch_size: int, optimiser: str = "adam", 
         gradient_clip=0.0,
         average_decay=0.0,
         validate_every_epochs=every,
+        dropout_rise=rise,
         workers=0,
     )
 
