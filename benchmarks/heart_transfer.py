@@ -11,8 +11,8 @@ are ten minutes of two cores. The two calls of `train` share the work of two cor
 counts steps instead: as many as that time allows, on any machine (`--device cuda`). `show` gives every network a random
 letter and writes one sheet a letter with the outlines in three frames of every clip and the area of the cavity over the
 clip, and `scores.csv` (one cavity, periodicity) by letter; which letter is what is in `key.csv` only. With `--cleaned`
-the scores are averaged over neighbouring frames and only the largest piece of the cavity is kept in every frame, as
-anything that measures it would. Whoever counts writes `counted.csv` (letter, found);
+frames of an implausible area are interpolated, the scores averaged over neighbouring frames, and only the largest piece
+of the cavity is kept, as anything that measures it would. Whoever counts writes `counted.csv` (letter, found);
 `reveal` then prints all of it by kind.
 """
 
@@ -31,7 +31,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 import torch
-from scipy.ndimage import gaussian_filter1d
+from scipy.ndimage import gaussian_filter1d, median_filter
 from torch import nn
 
 from heart_realism import real_clips
@@ -45,6 +45,8 @@ NEW_PER_STEP = 4
 LARGEST_RATE = 3e-3
 #: Standard deviation of the average over frames (30 a second) of `--cleaned`.
 SMOOTHING_FRAMES = 1.5
+#: Frames over which the usual area of a cavity is taken, about a beat.
+MEDIAN_FRAMES = 31
 COLOURS = np.array([[0, 0, 0], [60, 60, 230], [90, 190, 90], [220, 130, 60]], np.float32)
 
 
@@ -216,8 +218,23 @@ def segment(network: nn.Module, clip: np.ndarray, *, is_cleaned: bool = False) -
     found = np.concatenate(shares)
     if not is_cleaned:
         return found.argmax(1).astype(np.uint8)
-    smooth = gaussian_filter1d(found, SMOOTHING_FRAMES, axis=0, mode="nearest")
+    smooth = gaussian_filter1d(without_leaks(found), SMOOTHING_FRAMES, axis=0, mode="nearest")
     return np.stack([largest_cavity(mask) for mask in smooth.argmax(1).astype(np.uint8)])
+
+
+def without_leaks(shares: np.ndarray) -> np.ndarray:
+    """Shares (T, 4, H, W) with frames interpolated whose cavity is implausible beside its median over a beat: no
+    ventricle grows by more than a half above it, or shrinks to a third."""
+    areas = np.array([(largest_cavity(mask) == 1).sum() for mask in shares.argmax(1)], float)
+    usual = median_filter(areas, MEDIAN_FRAMES, mode="nearest")
+    good = np.flatnonzero((areas < 1.5 * usual) & (areas > 0.35 * usual))
+    if len(good) < 2:
+        return shares
+    place = np.interp(np.arange(len(shares)), good, np.arange(len(good)))
+    before = np.minimum(place.astype(int), len(good) - 2)
+    weight = (place - before)[:, None, None, None].astype(shares.dtype)
+    mixed: np.ndarray = (1 - weight) * shares[good[before]] + weight * shares[good[before + 1]]
+    return mixed
 
 
 def largest_cavity(mask: np.ndarray) -> np.ndarray:
@@ -334,7 +351,7 @@ def main() -> None:
     parser.add_argument("--steps", type=int, help="steps of each training, instead of its processor time")
     parser.add_argument("--device", default="cpu", choices=("cpu", "cuda"))
     parser.add_argument("--seeds", type=int, nargs="+", default=[1, 2, 3])
-    parser.add_argument("--cleaned", action="store_true", help="show smoothed scores, the largest cavity of each frame")
+    parser.add_argument("--cleaned", action="store_true", help="show masks as a measurement would use them")
     parser.add_argument("--only", choices=("heart", "flat"), help="train this kind only")
     options = parser.parse_args()
     options.out.mkdir(parents=True, exist_ok=True)
