@@ -20,7 +20,7 @@ from sonometry.applications.view import (
 )
 from sonometry.applications.view.studies import studies
 from sonometry.applications.view.study_clips import CohortSize, with_splits
-from sonometry.applications.view.study_runs import Outcome, Runs, adam, check_ran, per_cent
+from sonometry.applications.view.study_runs import Outcome, Runs, adam, check_ran, has_learnt, per_cent, unlearnt_note
 from sonometry.core.echo_views import EchoView
 from sonometry.core.errors import DataError, UsageError
 from sonometry.core.paper_study import StudyRequest
@@ -212,6 +212,18 @@ def test_recordings_are_learnt_from_and_evaluated_with_the_shipped_start(tmp_pat
     write_manifest(broken, manifest.with_name("broken.csv"))
     with pytest.raises(DataError, match="unknown view 'LIVER'; expected one of: A2C"):
         evaluate(EvaluationRequest(manifest.with_name("broken.csv"), "test", tmp_path / "cache"))
+
+
+def test_a_network_that_got_nowhere_is_not_compared():
+    assert not has_learnt([0.2, None, 0.13], 8)
+    assert has_learnt([0.1, 0.25], 8)
+    assert not has_learnt([], 8)
+    assert "20 % where chance gives 12 %" in unlearnt_note("MobileNet", [0.2, None], 8)
+
+
+def test_quick_pictures_are_easy_and_say_so():
+    assert "of good quality and cut to the sector" in str(study_clips.QUICK)
+    assert "quality" not in str(study_clips.FULL)
 
 
 @pytest.mark.parametrize(

@@ -5,6 +5,7 @@ from __future__ import annotations
 from sonometry.applications.view.study_clips import study_clips, study_frames
 from sonometry.applications.view.study_figures import confusion_figure, curves_figure
 from sonometry.applications.view.study_runs import (
+    QUICK_CHANGES,
     QUICK_RISE,
     RISE_NOTE,
     Outcome,
@@ -40,8 +41,9 @@ def baseline(request: StudyRequest) -> StudyResult:
     frames = study_frames(request, clips, picture_size("madani", quick=request.quick))
     runs, outcomes = Runs(request, len(VARIANTS)), {}
     for name, (optimiser, has_flips, _) in VARIANTS.items():
+        changes = QUICK_CHANGES if request.quick else {}
         config = ClassificationConfig(
-            backbone="madani", pretrained=False, flip_horizontal=has_flips, flip_vertical=has_flips
+            backbone="madani", pretrained=False, flip_horizontal=has_flips, flip_vertical=has_flips, **changes
         )
         if request.quick:
             training = adam(1e-3, _QUICK_EPOCHS, batch_size=32, optimiser=optimiser, rise=QUICK_RISE)
@@ -109,4 +111,7 @@ def _order_note(outcomes: dict[str, Outcome], *, n_classes: int) -> str:
 def _quick_note(request: StudyRequest) -> tuple[str, ...]:
     if not request.quick:
         return ()
-    return (f"Quick size: {_QUICK_EPOCHS} epochs, and {RISE_NOTE}. Rows a few points apart are a matter of chance.",)
+    return (
+        f"Quick size: {_QUICK_EPOCHS} epochs, a third of the augmentation, and {RISE_NOTE}. Rows a few points apart "
+        "are a matter of chance.",
+    )

@@ -5,6 +5,7 @@ from __future__ import annotations
 from sonometry.applications.view.study_clips import at_most, study_clips, study_frames
 from sonometry.applications.view.study_figures import curves_figure
 from sonometry.applications.view.study_runs import (
+    QUICK_CHANGES,
     Outcome,
     Recipe,
     Runs,
@@ -43,6 +44,7 @@ def gradual(request: StudyRequest) -> StudyResult:
                 pretrained=start == "ImageNet",
                 unfreezing=schedule,  # type: ignore[arg-type]
                 phase_epochs=_QUICK_EPOCHS if request.quick else 0,
+                **(QUICK_CHANGES if request.quick else {}),
             )
             training = adam(1e-5, 1, batch_size=16 if request.quick or name == "vgg16" else 64)
             recipe = Recipe(config, training, _QUICK_FACTOR[name] if request.quick else 1.0)
@@ -107,8 +109,8 @@ def _notes(request: StudyRequest, outcomes: dict[tuple[str, str], Outcome]) -> t
     ]
     if request.quick:
         said.append(
-            f"Quick size: pictures of 64 x 64, at most {_QUICK_FRAMES['mobilenet']} frames (VGG16 "
-            f"{_QUICK_FRAMES['vgg16']}), {_QUICK_EPOCHS} epoch a phase, the learning rates of the thesis times "
+            f"Quick size: pictures of 64 x 64, a third of the augmentation, at most {_QUICK_FRAMES['mobilenet']} frames "
+            f"(VGG16 {_QUICK_FRAMES['vgg16']}), {_QUICK_EPOCHS} epoch a phase, the learning rates of the thesis times "
             f"{_QUICK_FACTOR['mobilenet']:g} (VGG16 {_QUICK_FACTOR['vgg16']:g}). From random weights little "
             "can be learnt before most layers are open: the frozen ones say nothing."
         )

@@ -30,6 +30,8 @@ _QUICK_SIDE = {"inception_v3": 80}
 _QUICK_DEFAULT = 64
 #: Share of a quick training of the baseline over which its dropout rises; without, it would learn nothing in it.
 QUICK_RISE = 0.8
+#: Augmentation of a quick study, a third of the thesis's: what is seen a few times only need not be varied much.
+QUICK_CHANGES: dict[str, Any] = {"rotation_deg": 3.0, "shift": 0.03, "zoom": 0.024, "shear": 0.01}
 #: What a quick study says of that.
 RISE_NOTE = (
     "the baseline's dropout rises from 0 to one half, where the thesis has one half throughout, which takes tens of "
@@ -217,6 +219,20 @@ def adam(
 def missing_notes(outcomes: Sequence[Outcome]) -> tuple[str, ...]:
     """What to place where, said once."""
     return tuple(dict.fromkeys(o.missing for o in outcomes if o.missing))
+
+
+def has_learnt(accuracies: Sequence[float | None], n_classes: int) -> bool:
+    """Whether a network got anywhere: twice as often right as by chance in one of its trainings."""
+    return max((a or 0.0 for a in accuracies), default=0.0) >= 2 / n_classes
+
+
+def unlearnt_note(label: str, accuracies: Sequence[float | None], n_classes: int) -> str:
+    """What is said of a network that got nowhere, instead of comparing its rows."""
+    best = 100 * max((a or 0.0 for a in accuracies), default=0.0)
+    return (
+        f"{label}: no training got further than {best:.0f} % where chance gives {100 / n_classes:.0f} %, so its rows "
+        "say nothing; train longer, or on more recordings."
+    )
 
 
 def check_ran(outcomes: Sequence[Outcome]) -> None:

@@ -9,6 +9,7 @@ import numpy as np
 from sonometry.applications.view.study_clips import at_most, prepared, seeded, study_clips, three_vendors
 from sonometry.applications.view.study_figures import bars_figure
 from sonometry.applications.view.study_runs import (
+    QUICK_CHANGES,
     QUICK_RISE,
     RISE_NOTE,
     Outcome,
@@ -16,8 +17,10 @@ from sonometry.applications.view.study_runs import (
     Runs,
     adam,
     check_ran,
+    has_learnt,
     per_cent,
     picture_size,
+    unlearnt_note,
 )
 from sonometry.core.errors import DataError
 from sonometry.core.paper_study import StudyRequest, StudyResult, Table
@@ -65,7 +68,9 @@ def vendor(request: StudyRequest) -> StudyResult:
             )  # fmt: skip
     check_ran(list(outcomes.values()))
     table_4_4 = _table(splits, vendors, outcomes)
-    return StudyResult((table_4_4,), (_figure(splits, outcomes),), (*notes, *_notes(request, vendors, outcomes)))
+    return StudyResult(
+        (table_4_4,), (_figure(splits, outcomes),), (*notes, *_notes(request, len(clips.class_names), outcomes))
+    )
 
 
 def _check_patients(clips: LabelledClips) -> None:
@@ -95,7 +100,7 @@ def _sides(table: FrameTable, chosen: tuple[str, ...], sizes: list[int], number:
 
 
 def _recipe(name: str, is_pretrained: bool, *, quick: bool) -> Recipe:
-    config = ClassificationConfig(backbone=name, pretrained=is_pretrained)
+    config = ClassificationConfig(backbone=name, pretrained=is_pretrained, **(QUICK_CHANGES if quick else {}))
     if quick:
         is_baseline = name == "madani"
         return Recipe(config, adam(1e-3, 8, batch_size=16, every=4, rise=QUICK_RISE if is_baseline else 0.0))
@@ -143,12 +148,15 @@ def _figure(splits: list[tuple[str, ...]], outcomes: dict[tuple[tuple[str, ...],
 
 
 def _notes(
-    request: StudyRequest, vendors: tuple[str, ...], outcomes: dict[tuple[tuple[str, ...], str], Outcome]
+    request: StudyRequest, n_classes: int, outcomes: dict[tuple[tuple[str, ...], str], Outcome]
 ) -> tuple[str, ...]:
     said = ["No patient is on both sides; every training set has the same number of frames of each class."]
     for name, is_pretrained, _ in NETWORKS:
         label = _label(name, is_pretrained)
         found = {s: o.validation_accuracy for (s, n), o in outcomes.items() if n == label and not o.missing}
+        if found and not has_learnt(list(found.values()), n_classes):
+            said.append(unlearnt_note(label, list(found.values()), n_classes))
+            continue
         one = [v for s, v in found.items() if len(s) == 1 and v is not None]
         two = [v for s, v in found.items() if len(s) == 2 and v is not None]
         if one and two:
@@ -159,7 +167,7 @@ def _notes(
             )
     if request.quick:
         said.append(
-            f"Quick size: 8 epochs at rate 1e-3, MobileNet at 64 x 64, at most {_QUICK_VALIDATION} frames of the other "
-            f"makes, and {RISE_NOTE}."
+            f"Quick size: 8 epochs at rate 1e-3, MobileNet at 64 x 64, a third of the augmentation, at most "
+            f"{_QUICK_VALIDATION} frames of the other makes, and {RISE_NOTE}."
         )
     return tuple(said)
