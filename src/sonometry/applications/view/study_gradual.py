@@ -109,7 +109,7 @@ def _notes(request: StudyRequest, outcomes: dict[tuple[str, str], Outcome]) -> t
     ]
     if request.quick:
         said.append(
-            f"Quick size: pictures of 64 x 64, a third of the augmentation, at most {_QUICK_FRAMES['mobilenet']} frames "
+            f"Quick size: pictures of 64 x 64, a third of the augmentation, {_QUICK_FRAMES['mobilenet']} frames "
             f"(VGG16 {_QUICK_FRAMES['vgg16']}), {_QUICK_EPOCHS} epoch a phase, the learning rates of the thesis times "
             f"{_QUICK_FACTOR['mobilenet']:g} (VGG16 {_QUICK_FACTOR['vgg16']:g}). From random weights little "
             "can be learnt before most layers are open: the frozen ones say nothing."
