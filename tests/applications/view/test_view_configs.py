@@ -53,3 +53,17 @@ def test_training_goes_on_from_weights(tmp_path):
         ViewTask(TaskConfig(start_weights=shipped, stem=8), tmp_path).network()
     with pytest.raises(UsageError, match="--start-weights goes with --level frames"):
         TaskConfig(level="clips", start_weights=shipped)
+
+
+def test_a_share_of_the_start_is_mixed_into_what_is_written():
+    import torch
+    from torch import nn
+
+    from sonometry.applications.view.task import mix_in
+
+    before, after = (nn.Sequential(nn.Conv2d(1, 2, 3), nn.BatchNorm2d(2)) for _ in range(2))
+    expected = 0.25 * before[0].weight + 0.75 * after[0].weight
+    mix_in(after, before, 0.25)
+    torch.testing.assert_close(after[0].weight, expected)
+    with pytest.raises(UsageError, match="--start-share must lie in"):
+        TaskConfig(start_share=0.5)

@@ -87,6 +87,8 @@ class ViewTask:
         return classification_losses(scores.float(), label, self.config.label_smoothing)
 
     def export(self, network: nn.Module, folder: Path, *, recipe: Mapping[str, Any]) -> None:
+        if self.config.start_share:
+            mix_in(network.cpu(), self.network(), self.config.start_share)
         meta = {"class_names": CLASS_NAMES, "fit": "content", "temperature": 1.0, "trained_on": "simulation"}
         export_classifier(network, folder, self.name, size=(SIDE, SIDE), metadata={**meta, "recipe": recipe})  # type: ignore[arg-type]
 
@@ -126,6 +128,13 @@ class ClipTask:
         frames = load_network(self.frame_weights)
         meta = {"class_names": CLASS_NAMES, "embeddings_of": frames.sha256, "recipe": recipe}
         export_network(network, folder, self.name, n_in=self.n_embedding, metadata=meta)
+
+
+def mix_in(network: nn.Module, other: nn.Module, share: float) -> None:
+    """Give a network a share of the weights of another of the same kind, which was its start."""
+    state = other.state_dict()
+    mixed = {name: torch.lerp(own.float(), state[name].float(), share) for name, own in network.state_dict().items()}
+    network.load_state_dict(mixed)
 
 
 def classification_losses(scores: torch.Tensor, label: torch.Tensor, smoothing: float) -> dict[str, torch.Tensor]:

@@ -17,6 +17,8 @@ class TaskConfig(ClassificationConfig):
     level : "frames" learns the view of one frame; "clips" learns the view of a clip from the embeddings of its frames.
     frame_weights : of the network that gives the embeddings; those that come with Sonometry when absent.
     start_weights : folder of weights from which the frame network goes on learning; from nothing when absent.
+    start_share : of these weights in what is written at the end: the mean of the weights before and after learning on
+        does better on pictures of other sources than either (Wortsman et al. 2022, arXiv:2109.01903).
     widths : channels of the levels of the frame network.
     stem : channels of its first layer.
     width : channels of the clip network.
@@ -38,6 +40,7 @@ class TaskConfig(ClassificationConfig):
     level: Literal["frames", "clips"] = "frames"
     frame_weights: Path | None = None
     start_weights: Path | None = None
+    start_share: float = 0.0
     widths: tuple[int, ...] = (48, 96, 160, 224)
     stem: int = 24
     width: int = 48
@@ -55,6 +58,8 @@ class TaskConfig(ClassificationConfig):
             raise UsageError(f"--level must be frames or clips, got {self.level}")
         if self.start_weights is not None and self.level != "frames":
             raise UsageError("--start-weights goes with --level frames; clip networks are trained from nothing")
+        if not 0 <= self.start_share < 1 or (self.start_share and self.start_weights is None):
+            raise UsageError("--start-share must lie in [0, 1) and needs --start-weights")
         for name in ("stem", "width", "reuse", "first_blocks", "variations", "n_validation"):
             if getattr(self, name) < 1:
                 raise UsageError(f"--{name.replace('_', '-')} must be 1 or more, got {getattr(self, name)}")
