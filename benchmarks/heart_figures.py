@@ -14,8 +14,8 @@ import numpy as np
 from sonometry.simulation.phantoms.heart import ClipOptions, Patient, View
 
 #: Patients whose clips show their view clearly; most do not look as tidy.
-SEEDS = dict(zip(View, (307, 321, 333, 317, 332, 318, 302, 312), strict=True))
-SEED_BESIDE_REAL = 67
+SEEDS = dict(zip(View, (309, 309, 312, 311, 307, 302, 313, 310), strict=True))
+SEED_BESIDE_REAL = 63
 COLOURS = np.array([[0, 0, 0], [70, 70, 230], [110, 190, 110], [225, 140, 70]], np.float32)
 
 
