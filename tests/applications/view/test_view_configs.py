@@ -41,7 +41,7 @@ def test_impossible_task_options_are_refused(options, message):
 def test_training_goes_on_from_weights(tmp_path):
     from safetensors.torch import load_file
 
-    from sonometry.applications.view.task import ViewTask
+    from sonometry.applications.view.task import ViewTask, task
     from sonometry.models.inference import shipped_weights
 
     shipped = shipped_weights("view-frames").parent
@@ -53,6 +53,8 @@ def test_training_goes_on_from_weights(tmp_path):
         ViewTask(TaskConfig(start_weights=shipped, stem=8), tmp_path).network()
     with pytest.raises(UsageError, match="--start-weights goes with --level frames"):
         TaskConfig(level="clips", start_weights=shipped)
+    with pytest.raises(UsageError, match="--start-weights is for simulated pictures"):
+        task(TaskConfig(start_weights=shipped), tmp_path, tmp_path / "manifest.csv")
 
 
 def test_a_share_of_the_start_is_mixed_into_what_is_written():

@@ -136,7 +136,7 @@ def test_impossible_options_are_wrong_calls(change, message):
 def test_stored_displacement_carries_the_strain_of_the_view():
     """The centreline of every frame, taken back to end-diastole by the stored field, was as long as the strain says."""
     options = StrainSimulation(frames=4, fps=10, size_px=(320, 320))
-    clip = next(strain_cohort(3, 2, options))
+    clip = next(strain_cohort(3, 1, options))
     truth, sector = clip.truth, clip.recording.sector
     pixel_mm = 1e3 * float(truth["spacing_m"][0])
     errors = []
@@ -148,8 +148,8 @@ def test_stored_displacement_carries_the_strain_of_the_view():
         pairs = known[1:] & known[:-1]
         lengths = [np.hypot(*np.diff(points, axis=0).T)[pairs].sum() for points in (line, before)]
         expected = truth["longitudinal_strain"][frame]
-        shown = sector[tuple(np.clip(np.round(line).astype(int), 0, 319).T)]  # the sector may cut the wall
-        assert shown.mean() > 0.5
-        assert known[shown].mean() > 0.95
+        shown = sector[tuple(np.clip(np.round(line).astype(int), 0, 319).T)]
+        assert shown.all()  # a part that the sector cuts off has another strain than the whole
+        assert known.mean() > 0.95
         errors.append(lengths[0] / lengths[1] - 1 - expected)
-    assert np.abs(errors).max() < 3e-3  # 0.3 points: up to 5 % of the line, its ends, lie at the border of the heart
+    assert np.abs(errors).max() < 1e-3  # 0.1 points: some ends of the line lie at the border of the heart

@@ -5,18 +5,17 @@ from __future__ import annotations
 from sonometry.applications.view.study_clips import study_clips, study_frames
 from sonometry.applications.view.study_figures import confusion_figure, curves_figure
 from sonometry.applications.view.study_runs import (
-    QUICK_CHANGES,
-    QUICK_RISE,
     RISE_NOTE,
     Outcome,
     Recipe,
     Runs,
     adam,
+    configured,
     per_cent,
     picture_size,
+    quick_rise,
 )
 from sonometry.core.paper_study import StudyRequest, StudyResult, Table
-from sonometry.training.classification_config import ClassificationConfig
 
 #: Highest validation accuracies of the thesis, figures 4.1 and 4.2.
 VARIANTS = {
@@ -41,12 +40,11 @@ def baseline(request: StudyRequest) -> StudyResult:
     frames = study_frames(request, clips, picture_size("madani", quick=request.quick))
     runs, outcomes = Runs(request, len(VARIANTS)), {}
     for name, (optimiser, has_flips, _) in VARIANTS.items():
-        changes = QUICK_CHANGES if request.quick else {}
-        config = ClassificationConfig(
-            backbone="madani", pretrained=False, flip_horizontal=has_flips, flip_vertical=has_flips, **changes
+        config = configured(
+            "madani", quick=request.quick, pretrained=False, flip_horizontal=has_flips, flip_vertical=has_flips
         )
         if request.quick:
-            training = adam(1e-3, _QUICK_EPOCHS, batch_size=32, optimiser=optimiser, rise=QUICK_RISE)
+            training = adam(1e-3, _QUICK_EPOCHS, batch_size=32, optimiser=optimiser, rise=quick_rise("madani"))
         else:
             training = adam(1e-3, 50, batch_size=64, optimiser=optimiser)
         outcomes[name] = runs.run(

@@ -5,18 +5,17 @@ from __future__ import annotations
 from sonometry.applications.view.study_clips import at_most, study_clips, study_frames
 from sonometry.applications.view.study_figures import confusion_figure, curves_figure
 from sonometry.applications.view.study_runs import (
-    QUICK_CHANGES,
     Outcome,
     Recipe,
     Runs,
     adam,
     check_ran,
+    configured,
     per_cent,
     picture_size,
     title_of,
 )
 from sonometry.core.paper_study import StudyRequest, StudyResult, Table
-from sonometry.training.classification_config import ClassificationConfig
 
 #: Table 4.2: maximum validation, test, test by sequence, precision, recall; and epochs of section 4.2.
 THESIS = {
@@ -58,7 +57,7 @@ def finetune(request: StudyRequest) -> StudyResult:
 
 
 def _recipe(name: str, start: str, *, quick: bool) -> Recipe:
-    config = ClassificationConfig(backbone=name, pretrained=start == "ImageNet", **(QUICK_CHANGES if quick else {}))
+    config = configured(name, quick=quick, pretrained=start == "ImageNet")
     if quick:
         epochs, rate, _ = _QUICK[name]
         return Recipe(config, adam(rate, epochs, batch_size=16))

@@ -5,18 +5,17 @@ from __future__ import annotations
 from sonometry.applications.view.study_clips import at_most, study_clips, study_frames
 from sonometry.applications.view.study_figures import curves_figure
 from sonometry.applications.view.study_runs import (
-    QUICK_CHANGES,
     Outcome,
     Recipe,
     Runs,
     adam,
     check_ran,
+    configured,
     per_cent,
     picture_size,
     stage_names,
 )
 from sonometry.core.paper_study import Cell, StudyRequest, StudyResult, Table
-from sonometry.training.classification_config import ClassificationConfig
 
 #: Subplots of figure 4.6: name, backbone, schedule.
 SUBPLOTS = (
@@ -39,12 +38,12 @@ def gradual(request: StudyRequest) -> StudyResult:
         frames = study_frames(request, clips, picture_size(name, quick=request.quick))
         train = at_most(frames.train, _QUICK_FRAMES[name]) if request.quick else frames.train
         for start in ("ImageNet", "random"):
-            config = ClassificationConfig(
-                backbone=name,
+            config = configured(
+                name,
+                quick=request.quick,
                 pretrained=start == "ImageNet",
                 unfreezing=schedule,  # type: ignore[arg-type]
                 phase_epochs=_QUICK_EPOCHS if request.quick else 0,
-                **(QUICK_CHANGES if request.quick else {}),
             )
             training = adam(1e-5, 1, batch_size=16 if request.quick or name == "vgg16" else 64)
             recipe = Recipe(config, training, _QUICK_FACTOR[name] if request.quick else 1.0)

@@ -29,9 +29,9 @@ if TYPE_CHECKING:
 _QUICK_SIDE = {"inception_v3": 80}
 _QUICK_DEFAULT = 64
 #: Share of a quick training of the baseline over which its dropout rises; without, it would learn nothing in it.
-QUICK_RISE = 0.8
+_QUICK_RISE = 0.8
 #: Augmentation of a quick study, a third of the thesis's: what is seen a few times only need not be varied much.
-QUICK_CHANGES: dict[str, Any] = {"rotation_deg": 3.0, "shift": 0.03, "zoom": 0.024, "shear": 0.01}
+_QUICK_CHANGES: dict[str, Any] = {"rotation_deg": 3.0, "shift": 0.03, "zoom": 0.024, "shear": 0.01}
 #: What a quick study says of that.
 RISE_NOTE = (
     "the baseline's dropout rises from 0 to one half, where the thesis has one half throughout, which takes tens of "
@@ -192,6 +192,16 @@ def _short(folder: Path) -> str:
 def per_cent(share: float | None) -> str | None:
     """A share as the thesis prints it; None stays None."""
     return None if share is None or not np.isfinite(share) else f"{100 * share:.1f} %"
+
+
+def configured(backbone: str, *, quick: bool, **options: Any) -> ClassificationConfig:
+    """Options of a network in a study; a quick one varies its pictures less."""
+    return ClassificationConfig(backbone=backbone, **options, **(_QUICK_CHANGES if quick else {}))
+
+
+def quick_rise(backbone: str) -> float:
+    """Share of a quick training over which the dropout of a network rises."""
+    return _QUICK_RISE if backbone == "madani" else 0.0
 
 
 def adam(

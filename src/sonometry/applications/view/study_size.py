@@ -5,22 +5,21 @@ from __future__ import annotations
 from sonometry.applications.view.study_clips import seeded, study_clips, study_frames
 from sonometry.applications.view.study_figures import lines_figure
 from sonometry.applications.view.study_runs import (
-    QUICK_CHANGES,
-    QUICK_RISE,
     RISE_NOTE,
     Outcome,
     Recipe,
     Runs,
     adam,
     check_ran,
+    configured,
     has_learnt,
     picture_size,
+    quick_rise,
     unlearnt_note,
 )
 from sonometry.core.paper_study import StudyRequest, StudyResult, Table
 from sonometry.core.report import Figure
 from sonometry.data.sampling import stratified_subsample
-from sonometry.training.classification_config import ClassificationConfig
 
 SHARES = (0.25, 0.10, 0.05, 0.01, 0.001)
 #: Table 4.5.
@@ -62,12 +61,11 @@ def size(request: StudyRequest) -> StudyResult:
 
 
 def _recipe(name: str, is_pretrained: bool, share: float, n_frames: int, *, quick: bool) -> Recipe:
-    config = ClassificationConfig(backbone=name, pretrained=is_pretrained, **(QUICK_CHANGES if quick else {}))
+    config = configured(name, quick=quick, pretrained=is_pretrained)
     if quick:
         epochs = max(1, round(_QUICK_SAMPLES[name] / max(n_frames, _QUICK_BATCH)))
         every = max(1, epochs // 6)
-        rise = QUICK_RISE if name == "madani" else 0.0
-        return Recipe(config, adam(1e-3, epochs, batch_size=_QUICK_BATCH, every=every, rise=rise))
+        return Recipe(config, adam(1e-3, epochs, batch_size=_QUICK_BATCH, every=every, rise=quick_rise(name)))
     epochs, every = (500, 10) if share <= 0.01 else (50, 1)
     return Recipe(config, adam(1e-3 if name == "madani" else 1e-5, epochs, batch_size=64, every=every))
 

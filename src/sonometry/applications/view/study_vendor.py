@@ -9,17 +9,17 @@ import numpy as np
 from sonometry.applications.view.study_clips import at_most, prepared, seeded, study_clips, three_vendors
 from sonometry.applications.view.study_figures import bars_figure
 from sonometry.applications.view.study_runs import (
-    QUICK_CHANGES,
-    QUICK_RISE,
     RISE_NOTE,
     Outcome,
     Recipe,
     Runs,
     adam,
     check_ran,
+    configured,
     has_learnt,
     per_cent,
     picture_size,
+    quick_rise,
     unlearnt_note,
 )
 from sonometry.core.errors import DataError
@@ -28,7 +28,6 @@ from sonometry.core.report import Figure
 from sonometry.data.frames import FrameTable
 from sonometry.data.labelled import LabelledClips
 from sonometry.data.sampling import equal_by_source
-from sonometry.training.classification_config import ClassificationConfig
 
 #: Table 4.4 (MobileNet, baseline). The makes stand in the thesis's order: Epiq 7G, ie33, SC2000.
 THESIS = {
@@ -100,10 +99,9 @@ def _sides(table: FrameTable, chosen: tuple[str, ...], sizes: list[int], number:
 
 
 def _recipe(name: str, is_pretrained: bool, *, quick: bool) -> Recipe:
-    config = ClassificationConfig(backbone=name, pretrained=is_pretrained, **(QUICK_CHANGES if quick else {}))
+    config = configured(name, quick=quick, pretrained=is_pretrained)
     if quick:
-        is_baseline = name == "madani"
-        return Recipe(config, adam(1e-3, 8, batch_size=16, every=4, rise=QUICK_RISE if is_baseline else 0.0))
+        return Recipe(config, adam(1e-3, 8, batch_size=16, every=4, rise=quick_rise(name)))
     return Recipe(config, adam(1e-3 if name == "madani" else 1e-5, 50, batch_size=64))
 
 

@@ -287,13 +287,17 @@ def _start_from_shipped(network: Classifier, names: tuple[str, ...]) -> None:
 def task(config: TaskConfig, folder: Path, data: Path | None) -> ViewTask | ClipTask | ClassificationTask:
     """The task of `sonometry train view`: on simulated pictures, or on the labelled clips of a manifest.
 
-    Raises UsageError for a clip network on recordings, DataError for a manifest that cannot be learnt from.
+    Raises UsageError for a clip network or start weights on recordings, DataError for a manifest that teaches nothing.
     """
     if data is None:
         return ClipTask(config, folder) if config.level == "clips" else ViewTask(config, folder)
     if config.level == "clips":
         raise UsageError(
             "the network of clips is trained on simulated clips; leave --data away, or take --level frames"
+        )
+    if config.start_weights is not None:
+        raise UsageError(
+            "--start-weights is for simulated pictures; with --data training starts from the shipped weights"
         )
     entry = backbone(config.backbone)
     preparation = ContentPicture(entry.rows, entry.columns) if config.fit == "content" else None
